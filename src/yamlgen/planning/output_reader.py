@@ -67,6 +67,7 @@ class OutputReader:
         item: TypeView | None = ANYTHING if self.parsed.is_broken(*path, "for_each") else None
         items: tuple[int, int | None] = (0, None)
         where: TemplateAnalysis | None = None
+        tests_text = False
         types: dict[DataPath, Type] = {}
         for each in config.expressions():
             template = StepTemplate(each.role, each.source, self.parsed.document, (*path, *each.path))
@@ -78,7 +79,7 @@ class OutputReader:
             if each.role == "for_each":
                 item, items = self.reporter.item_view(template, analysis, sure)
             elif each.role == "where":
-                where = analysis
+                where, tests_text = analysis, sure.view.solid().types() - {"null"} == {"string"}
             elif each.role == "column":
                 types[each.path[1:]] = _constant(each.source) or sure.view.type()
         self._read_paths(config, path)
@@ -93,7 +94,9 @@ class OutputReader:
             known = () if self.columns is None else self.columns.names
             members = {name: each if name in known else nullable(each, _KEPT) for name, each in members.items()}
         row = self._type(made, members)
-        return replace(made, templates=tuple(templates), items=items, type=json_schema(row.schema))
+        return replace(
+            made, templates=tuple(templates), items=items, tests_text=tests_text, type=json_schema(row.schema)
+        )
 
     def _scope(self, template: StepTemplate, item: TypeView | None, *, sure: bool = False) -> Mapping[str, TypeView]:
         """Return the names that an expression can read. A skipped step is null, not solid as in a step."""

@@ -66,6 +66,7 @@ class OutputPlan:
         config: its keys, as written.
         steps: the names of all steps, in file order.
         items: the minimum and maximum number of items of a row; the maximum is `None` if it is unknown.
+        tests_text: whether `where` tests whether a string is null, so that a string is true.
         type: a JSON Schema of its rows, as far as they are known before a run.
         templates: its expressions, with their places.
     """
@@ -74,6 +75,7 @@ class OutputPlan:
     config: Output
     steps: tuple[str, ...]
     items: tuple[int, int | None] = (0, None)
+    tests_text: bool = False
     type: JSONSchema = field(default_factory=lambda: json_schema({"type": "object"}))
     templates: tuple[StepTemplate, ...] = field(default=(), repr=False, compare=False)
 
@@ -144,19 +146,23 @@ class OutputPlan:
         """The columns of each row, in order; empty if they depend on the rows."""
         return () if self.config.columns is None else (*self.config.columns, *self.config.added)
 
-    def rows(self, scope: Scope) -> Iterator[OutputRow]:
+    def rows(self, scope: Scope, *, is_check: bool = False) -> Iterator[OutputRow]:
         """Yield the output rows of a finished row; a rejected one has null for what cannot be computed.
+
+        Args:
+            scope: the names.
+            is_check: whether an unexpected string under `where` is an error. It is not for a row that was checked.
 
         Raises:
             RowError: an expression fails, or an output row does not have the shape.
         """
         config = self.config
         if config.for_each is None:
-            yield self._row(scope)
+            yield self._row(scope, is_check=is_check)
             return
         for index, item in enumerate(items_of(config.for_each, scope, is_written=True)):
             with _named(index):
-                made = self._row({**scope, ITEM: item, "item_index": index})
+                made = self._row({**scope, ITEM: item, "item_index": index}, is_check=is_check)
             yield made
 
     def check(self, scope: Scope) -> None:
@@ -167,7 +173,7 @@ class OutputPlan:
         """
         if self.is_plain:
             return
-        for index, row in enumerate(self.rows(scope)):
+        for index, row in enumerate(self.rows(scope, is_check=True)):
             if self.config.shape is not None and not row.is_rejected:
                 with _named(None if self.config.for_each is None else index):
                     self._check_shape(self.config.shape, row, scope)
@@ -205,10 +211,10 @@ class OutputPlan:
                 raise
             return part_of(split.parts, None)
 
-    def _row(self, scope: Scope) -> OutputRow:
+    def _row(self, scope: Scope, *, is_check: bool) -> OutputRow:
         config = self.config
         item = scope.get(ITEM)
-        if config.where is not None and not _holds(config.where, scope):
+        if config.where is not None and not _holds(config.where, scope, is_strict=is_check and not self.tests_text):
             return OutputRow(self._known(scope) if config.rejected is not None else None, item, is_rejected=True)
         digest, values = None, self._evaluated(scope)
         if config.unique is not None:
@@ -302,14 +308,14 @@ def _value(source: str, scope: Scope) -> JSON:
     return evaluate(source, scope, is_written=True)
 
 
-def _holds(source: str, scope: Scope) -> bool:
+def _holds(source: str, scope: Scope, *, is_strict: bool) -> bool:
     """Return whether a condition is true.
 
     Raises:
-        RowError: the condition fails, or is a string: `no` and `false` would be true.
+        RowError: the condition fails; or, if `is_strict`, it is a string: `no` and `false` would be true.
     """
     value = _value(source, scope)
-    if isinstance(value, str):
+    if is_strict and isinstance(value, str):
         message = f"`where: {shown(source)}` is the string {json.dumps(value, ensure_ascii=False)}, not a condition"
         hint = f'compare it, as in `{shown(source)} == "yes"`'
         raise RowError(message, code=Code.ROW_TEMPLATE, hint=hint, source=(source, 0))
