@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 LACKING = "add `default(...)` for a value that a row may lack, or skip such rows with `when`"
 """The fix of an error about a value that a row does not have."""
 
+LACKING_IN_OUTPUT = "add `default(...)` for a value that a row may lack, or drop such rows with `where`"
+"""The same in an expression of an output."""
+
 E = TypeVar("E", bound="YamlgenError")
 
 

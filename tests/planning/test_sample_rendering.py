@@ -1,6 +1,7 @@
 """What the rows that can be read tell: what fails for every one of them, and how a column is really named."""
 
 import json
+import time
 
 import pytest
 
@@ -18,8 +19,9 @@ def told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows.csv").write_text(ROWS)
 
-    def told(rows="rows.csv", **steps):
-        lines = ["version: 1", f"input: {{path: {rows}}}", "output: {path: out.jsonl}", "steps:"]
+    def told(rows="rows.csv", output=None, **steps):
+        keys = json.dumps({"path": "out.jsonl", **(output or {})})
+        lines = ["version: 1", f"input: {{path: {rows}}}", f"output: {keys}", "steps:"]
         lines += [f"  {name}: {json.dumps(step)}" for name, step in steps.items()]
         (tmp_path / "p.yaml").write_text("\n".join(lines) + "\n")
         found = check("p.yaml")[1]
@@ -105,6 +107,42 @@ def test_a_prompt_that_is_blank_for_every_row_is_told(told):
 def test_what_works_for_a_row_or_depends_on_an_answer_is_not_told(told, steps):
     """Nor what no row needs."""
     assert told(**steps) == []
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"columns": {"x": "{'Bergen': 1}[row.city]", "a": "steps.a"}},
+        {"where": "steps.a == 'x'", "unique": "{'Rome': 1}[row.city]"},
+        {"where": "row.city == 'Rome'", "columns": {"x": "{'Rome': 1}[row.city]", "a": "steps.a"}},
+        {"where": "row.city == 'Rome'", "rejected": "no.jsonl", "columns": {"x": "{}[row.city]", "a": "steps.a"}},
+        {"columns": {"x": "{'Rome': 1}[steps.a]"}},
+        {"for_each": "steps.a | list", "columns": {"x": "{'Rome': 1}[item]"}},
+        {"for_each": "[]", "columns": {"x": "{'Rome': 1}[row.city]", "a": "steps.a"}},
+        {"for_each": "row.tags.split(', ')", "columns": {"x": "{'green': 1}[item]", "a": "steps.a"}},
+    ],
+)
+def test_nor_is_an_output_that_works_for_a_row_or_depends_on_an_answer(told, output):
+    """Nor what `where` drops."""
+    assert told(output=output, a=asked("{{ row.name }}")) == []
+
+
+def test_an_output_of_many_rows_gives_a_warning(told, tmp_path):
+    """Those behind them may do better."""
+    (tmp_path / "many.csv").write_text("city\n" + "Oslo\n" * 1001)
+    columns = {"x": "{'Rome': 1}[row.city]", "a": "steps.a"}
+    ((severity, place, message),) = told("many.csv", output={"columns": columns}, a=asked("{{ row.city }}"))
+    assert (severity, place) == ("warning", "{'Rome': 1}[row.city]")
+    assert message.endswith("or drop such rows with `where`")
+
+
+def test_an_output_that_takes_long_is_evaluated_for_one_row(told, tmp_path):
+    """A second evaluation would not be faster."""
+    (tmp_path / "many.csv").write_text("city\n" + "Oslo\n" * 900)
+    long = "range(100000) | map('string') | map('center', 1000) | join"
+    begun = time.monotonic()
+    told("many.csv", output={"columns": {"x": long, "a": "steps.a"}}, a=asked("{{ row.city }}"))
+    assert time.monotonic() - begun < 5
 
 
 def test_what_a_failing_step_is_needed_for_is_not_told_too(told):

@@ -71,6 +71,13 @@ def test_a_missing_value_is_told_with_its_fix():
     *_, last, fix = failures(folded(*lacking))
     assert last.startswith("      row 2: there is no `colour`")
     assert fix.startswith("      = add `default(...)`")
+    assert fix.endswith("skip such rows with `when`")
+
+
+def test_a_missing_value_of_an_output_is_told_with_a_key_that_outputs_have():
+    """They have no `when`."""
+    lacking = RowFailed(0, "output", "YG501", "there is no `colour` in the mapping (`output`)")
+    assert failures(folded(lacking))[-1].endswith("drop such rows with `where`")
 
 
 def test_why_items_failed_is_told():

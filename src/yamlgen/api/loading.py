@@ -160,8 +160,8 @@ def _refused(
 
 def _failing(plan: Plan, parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
     """Yield what fails for every row, unless a diagnostic reports it already."""
-    for step, found in always_failing(plan, head.first(MOST_ROWS + 1)):
-        at = found.mark if found.mark.file else parsed.document.mark(("steps", step.name), key=True)
+    for path, found in always_failing(plan, head.first(MOST_ROWS + 1)):
+        at = found.mark if found.mark.file else parsed.document.mark(path, key=True)
         if not any(_is_within(each.mark, at) for each in told):
             yield replace(found, mark=at)
 

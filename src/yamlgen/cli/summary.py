@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from yamlgen.api.results import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first, row_name
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style, terminal_width
-from yamlgen.errors import LACKING, Code, near
+from yamlgen.errors import LACKING, LACKING_IN_OUTPUT, Code, near
 from yamlgen.events import ItemFailed, PaceChanged, RequestRetried, RowFailed, RunForecast
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def failures(report: Report) -> list[str]:
 def _group_lines(group: FailureGroup, where: str) -> list[str]:
     examples = (f"      {row_told(each)}: {safe(each.message)}" for each in group.examples)
     is_lacking = any(" in the mapping" in each.message for each in group.examples if group.code == Code.ROW_TEMPLATE)
-    return [f"  {group.count:,} x {group.code} in {where}:", *examples, *([f"      = {LACKING}"] if is_lacking else [])]
+    way = LACKING_IN_OUTPUT if where == "output" else LACKING
+    return [f"  {group.count:,} x {group.code} in {where}:", *examples, *([f"      = {way}"] if is_lacking else [])]
 
 
 def row_told(failed: RequestRetried | RowFailed | ItemFailed | Example) -> str:

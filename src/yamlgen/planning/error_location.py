@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from yamlgen.errors import RowError
+from yamlgen.errors import LACKING, LACKING_IN_OUTPUT, RowError
 from yamlgen.steps.step_template import StepTemplate
 
 
 @contextmanager
 def located_errors(templates: Sequence[StepTemplate], owner: str) -> Iterator[None]:
-    """Add the place to the message of an error in a template or an expression.
+    """Add the place to the message of an error in a template or an expression; in an output, change its hint too.
 
     Args:
         templates: the templates and expressions that the block evaluates.
@@ -26,4 +26,5 @@ def located_errors(templates: Sequence[StepTemplate], owner: str) -> Iterator[No
             raise
         mark = template.mark(offset, offset + 1)
         message = f"{error.message} ({owner}, {mark.file}:{mark.line})"
-        raise error.replace(message=message, source=None) from None
+        in_output = error.hint == LACKING and template.path[0] != "steps"  # where no row is skipped with `when`
+        raise error.replace(message=message, source=None, hint=LACKING_IN_OUTPUT if in_output else error.hint) from None
