@@ -154,7 +154,9 @@ class OutputReader:
         shape, columns = output.config.shape, output.config.columns
         if shape is None or self.parsed.is_broken_within(*output.at) or self.unsure:
             return
-        for path, message in cannot_fit(shape, members, others=columns is None and not self._is_closed):
+        is_broken = any(path[0] == "steps" and len(path) <= 2 for path in self.parsed.broken)  # noqa: PLR2004 - a name
+        others = columns is None and (is_broken or not self._is_closed)
+        for path, message in cannot_fit(shape, members, others=others):
             at: DataPath = (*output.at, "shape") if columns is None else (*output.at, "columns")
             for key in path if columns is not None else ():
                 if self.parsed.document.node(at).child(key) is None:
@@ -162,7 +164,8 @@ class OutputReader:
                 at = (*at, key)
             mark = self.parsed.document.mark(at, key=at[-1] == "columns")
             fact, _, fix = message.partition("; ")
-            self.reporter.complain(Code.WRONG_SHAPE, fact, mark, fix or _SHAPES[shape])
+            fix = fix or _SHAPES[shape] if columns is not None else f"under `columns`, {_SHAPES[shape]}"
+            self.reporter.complain(Code.WRONG_SHAPE, fact, mark, fix)
 
 
 def _column_type(column: Any, path: DataPath, types: Mapping[DataPath, Type]) -> Type:
