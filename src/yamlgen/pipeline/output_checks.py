@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from yamlgen.shaping.output_plan import ITEM, STEP, OutputPlan
 from yamlgen.suggestions import suggestion
 from yamlgen.value_objects import JSON, Columns
 
+_INPUT = "the input"
 _INEXACT = 1e-9
 """The maximum difference of a sum of shares from 1: floats are inexact."""
 
@@ -201,22 +202,65 @@ class _OutputChecker(Collector):
             self.complain(Code.NAME_TAKEN, message, self.parsed.document.mark(("steps", STEP), key=True), "rename it")
 
     def check_collisions(self, outputs: Sequence[OutputPlan]) -> None:
-        """Check that no two files of the run have the same path."""
-        seen: dict[str, str] = {}
-        document = self.parsed.document
-        for number, output in enumerate(outputs):
-            at = (*output.at, "path")
-            whole = Path(output.config.path or ".jsonl")
-            files = [((*output.at, *at), path, "") for at, path in written_files(output) if path]
-            if number == 0:
-                files.append((at, str(failed_path(whole)), "the failed rows file"))
-                files.append((at, str(record_path(whole)), "the record of the run"))
-            for at, written, what in files:
-                path = self.rendered(written)
-                if path is None or self.parsed.is_broken(*at):
-                    continue
-                target, key = str(real(self.parsed.beside(path)[0])), what or f"`{'.'.join(map(str, at))}`"
-                if target in seen:
-                    message = f"{key} and {seen[target]} are the same file, {path}"
-                    self.complain(Code.OUTPUT_PATH, message, document.mark(at), "write another path")
-                seen.setdefault(target, key)
+        """Check that no two files of the run have the same path, and that none replaces a file that the run reads.
+
+        The path that a split divides counts as a file.
+        """
+        taken = self.files_read()
+        for output in outputs[:1]:
+            for what, derived in (("the failed rows file", failed_path), ("the record of the run", record_path)):
+                self.take((*output.at, "path"), output.config.path, taken, derived, what)
+        for output in outputs:
+            is_free = self.take((*output.at, "path"), output.config.path, taken)
+            for key, written in written_files(output):
+                if key == ("rejected",) or (key[0] == "split" and is_free):  # otherwise its parts are taken too
+                    self.take((*output.at, *key), written, taken)
+
+    def take(
+        self,
+        at: DataPath,
+        written: str,
+        taken: dict[str, str],
+        derived: Callable[[Path], Path] = Path,
+        what: str = "",
+    ) -> bool:
+        """Report a file that is taken, otherwise take it; return whether it was free.
+
+        Args:
+            at: the path of its key in the pipeline.
+            written: the path, as written.
+            taken: the files that are taken, each with what it is.
+            derived: returns the path of the file.
+            what: what the file is; empty for the key itself.
+        """
+        path = self.rendered(written)
+        if not path or self.parsed.is_broken(*at):
+            return True
+        file = derived(Path(path))
+        target, what = self.target(str(file)), what or f"`{'.'.join(map(str, at))}`"
+        if target not in taken:
+            taken[target] = what
+            return True
+        is_part = "split" in at
+        is_told = taken[target] == _INPUT and not is_part and derived is Path
+        if not is_told:
+            message = f"{what} and {taken[target]} are the same file, {path if derived is Path else file}"
+            mark = self.parsed.document.mark(at, key=is_part)
+            self.complain(Code.OUTPUT_PATH, message, mark, "rename the part" if is_part else "write another path")
+        return False
+
+    def files_read(self) -> dict[str, str]:
+        """Return the files that the pipeline reads, each with what it is."""
+        source, steps = self.parsed.pipeline.input, self.parsed.pipeline.steps
+        found = {
+            self.target(path): f"a file that step `{name}` reads"
+            for name, step in steps.items()
+            for path in step.files(lambda _: [])
+        }
+        if source.path and source.path != "-":
+            found[self.target(source.path)] = _INPUT
+        return {**found, str(real(self.parsed.path)): "the pipeline file"}
+
+    def target(self, path: str) -> str:
+        """Return the file that a path leads to."""
+        return str(real(self.parsed.beside(path)[0]))
