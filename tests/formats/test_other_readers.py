@@ -176,6 +176,19 @@ def test_json_is_read_as_written(tmp_path, read, name):
     assert read(tmp_path / name) == rows
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_lone_surrogates_in_json_are_told(tmp_path, name):
+    """DuckDB refuses them, and other readers drop them; a pair, and the text of an escape, are as they are."""
+    rows = [{"a": "\U0001f600"}, {"a": "\\ud83d \\\\udc00"}]
+    assert write(tmp_path / name, rows) == []
+    odd = [{"a": "half\ud83d"}, {"a\udbff": ["\\\udc00", "\\\\\udc00\udc00"]}]
+    told = "some JSON readers refuse or drop lone surrogates: 5 became escapes, the first in row 3 of the output"
+    assert write(tmp_path / name, [*rows, *odd]) == [told]
+    with pytest.raises(duckdb.Error):
+        json_by_duckdb(tmp_path / name)
+    assert json_by_python(tmp_path / name) == [*rows, *odd]
+
+
 def test_a_delimiter_is_one_character_that_is_free():
     """What CSV uses otherwise, or what is replaced, separates nothing."""
     assert all(map(is_delimiter, [",", ";", "\t", "|", " ", "a", "§", "\x1f", "\U0001f600"]))

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from yamlgen.errors import Code, UsageError
 from yamlgen.formats.format import OBJECT, UNCHANGED, Format, Lines, ReadContext, Rows, WriteOptions, cut, refused
-from yamlgen.formats.strict_json import brief, decode, gap_end
+from yamlgen.formats.strict_json import brief, decode, gap_end, warned
 from yamlgen.formats.utf8 import text_of
 
 
@@ -58,12 +58,12 @@ class JsonArray(Format):
         self,
         rows: Lines,
         path: PurePath,  # noqa: ARG002
-        tell: Callable[[str], object],  # noqa: ARG002
+        tell: Callable[[str], object],
         options: WriteOptions = UNCHANGED,  # noqa: ARG002
     ) -> Iterator[bytes]:
         """Write the array, with one row on each line."""
         before = b"[\n"
-        for line in rows():
+        for line in warned(rows(), tell):
             yield before + line.rstrip(b"\n")
             before = b",\n"
         yield b"[]\n" if before == b"[\n" else b"\n]\n"

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from yamlgen.errors import Code
 from yamlgen.formats.format import OBJECT, UNCHANGED, Format, Lines, ReadContext, Rows, WriteOptions, cut, refused
-from yamlgen.formats.strict_json import decode, gap_end
+from yamlgen.formats.strict_json import decode, gap_end, warned
 from yamlgen.formats.utf8 import text_of
 from yamlgen.option_names import override
 
@@ -46,11 +46,11 @@ class Jsonl(Format):
         self,
         rows: Lines,
         path: PurePath,  # noqa: ARG002
-        tell: Callable[[str], object],  # noqa: ARG002
+        tell: Callable[[str], object],
         options: WriteOptions = UNCHANGED,  # noqa: ARG002
     ) -> Iterable[bytes]:
         """Return the lines unchanged."""
-        return rows()
+        return warned(rows(), tell)
 
 
 def _by_line() -> str:

@@ -1,6 +1,6 @@
-"""Strict JSON: refuses what parsers read differently.
+"""Strict JSON: refuses what parsers read differently, and warns about it in what is written.
 
-That is duplicate keys in an object, NaN, and numbers that overflow.
+That is duplicate keys in an object, NaN, and numbers that overflow; in what is written, lone surrogates.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NoReturn
 
 from yamlgen.formats.format import cut, refused
@@ -17,6 +18,9 @@ from yamlgen.value_objects import JSON
 
 _GAP: Final = re.compile(r"[ \t\r\n]*")
 """JSON's whitespace; `str.strip` removes more characters."""
+
+_SURROGATE: Final = re.compile(rb"(?<!\\)(?:\\\\)*(\\ud[89a-f])")
+"""The escape of a lone surrogate, after whole escapes of backslashes: yamlgen writes pairs as characters."""
 
 _AS_TEXT: Final = "write it as a string, in quotes"
 
@@ -64,6 +68,23 @@ def decode(text: str, start: int, shown: str, line: int, hint: str | None = None
         raise refused(f"{shown}:{line}", *error.args) from error
     except ValueError as error:  # from Python's limit on the digits of an integer
         raise refused(f"{shown}:{line}", "a number has thousands of digits", _AS_TEXT) from error
+
+
+def warned(lines: Iterable[bytes], tell: Callable[[str], object]) -> Iterator[bytes]:
+    """Yield lines of JSON unchanged, and warn at the end about lone surrogates, which stay escapes.
+
+    Args:
+        lines: the rows, as yamlgen writes them.
+        tell: called with the warning.
+    """
+    first = count = 0
+    for number, line in enumerate(lines, start=1):
+        if b"\\ud" in line and (found := len(_SURROGATE.findall(line))):
+            first, count = first or number, count + found
+        yield line
+    if count:
+        where = f"the first in row {first:,} of the output"
+        tell(f"some JSON readers refuse or drop lone surrogates: {count:,} became escapes, {where}")
 
 
 def brief(value: JSON) -> str:
