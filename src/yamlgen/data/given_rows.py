@@ -6,7 +6,9 @@ objects during the run, and because a subclass of `str` or `dict` may behave in 
 
 from __future__ import annotations
 
+import builtins
 import math
+import re
 from collections.abc import Iterable, Mapping
 from numbers import Number
 from typing import Any, Final
@@ -26,6 +28,8 @@ _CONVERSIONS: Final = {"to_dicts": "to_dicts()", "to_pylist": "to_pylist()", "to
 """The methods of tables whose own items are not rows, and the calls that return rows."""
 
 _NAMES: Final = {"str": "a string", "bytes": "a bytes object", "dict": "a mapping"}
+_AN: Final = re.compile("[AEIOaeio]|[Uu]n(?!i)|[FHLMNRSX][A-Z]|nd")
+"""The beginning of a name that is spoken with a vowel first, such as `int`, `NAType` and `ndarray`."""
 _MISSING: Final = ("NAType", "NaTType")
 
 
@@ -128,8 +132,11 @@ def _list(value: list[Any] | tuple[Any, ...]) -> list[JSON]:
 
 
 def _named(value: Any) -> str:
-    name = type(value).__name__
-    return _NAMES.get(name, f"an {name}" if name[0].lower() in "aeiou" else f"a {name}")
+    kind = type(value)
+    name = kind.__name__
+    if hasattr(builtins, name) and kind.__module__ != "builtins":  # such as a boolean of numpy
+        name = f"{kind.__module__}.{name}"
+    return _NAMES.get(name, f"an {name}" if _AN.match(name) else f"a {name}")
 
 
 def _conversion(value: Any) -> str:
