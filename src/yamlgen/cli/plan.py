@@ -99,5 +99,7 @@ def _lines(forecast: RunForecast, narrowing: str) -> list[str]:
 def _rows_told(output: tuple[str, tuple[int, int | None]]) -> str:
     """Return how many rows an output will have."""
     name, (least, most) = output
+    if most is None and not least:
+        return f"  {name}: the number of rows is unknown"
     told = f"{least:,}" if least == most else f"{least:,} to {most:,}" if most is not None else f"at least {least:,}"
     return f"  {name}: {told} row{'' if most == 1 else 's'}, if no row fails"
