@@ -108,6 +108,17 @@ def test_no_finished_row_is_an_empty_table():
     assert (done.rows(), done.to_pandas().shape) == ([], (0, 0))
 
 
+def test_an_empty_table_has_the_columns_of_its_output(tmp_path, monkeypatch):
+    """Columns that are chosen are known without a row, for each output."""
+    monkeypatch.chdir(tmp_path)
+    columns = "columns: {a: row.n, b: steps.double.value}"
+    outputs = f"outputs: {{x: {{path: x.csv, where: row.n > 9, {columns}}}, y: {{path: y.csv, columns: {{c: row.n}}}}}}"
+    Path("p.yaml").write_text(f"{STEPS.partition('output:')[0]}{outputs}\n", encoding="utf-8")
+    done = yamlgen.run("p.yaml", rows=[{"n": 1, "big": 2}])
+    assert (done.rows("x"), list(done.to_pandas("x").columns), len(done.to_pandas("x"))) == ([], ["a", "b"], 0)
+    assert done.to_pandas(output="y").to_dict("records") == [{"c": 1}]
+
+
 @pytest.mark.usefixtures("small")
 def test_a_table_needs_pandas(monkeypatch):
     """Without it, the rows are still there."""

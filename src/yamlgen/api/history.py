@@ -251,14 +251,15 @@ def rows(
     output: str | None = None,
     store: str | Path | None = None,
 ) -> list[dict[str, JSON]]:
-    """Return the finished rows of a run in input order, even while it runs or if it was stopped or killed.
+    """Return the rows of an output that have finished, in input order, also of a run that continues or was killed.
 
-    They are what `yamlgen runs export` prints: by default the columns of the input, then the outputs of the steps.
+    They are what `yamlgen runs export` prints: the columns under `columns`; by default those of the input, then one for
+    each step. With `failed: keep`, failed rows are among them.
 
     Args:
         pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
         run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
-        output: the name of the output; needed if the pipeline has several.
+        output: the name of the output; required if the pipeline has several.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 
     Raises:

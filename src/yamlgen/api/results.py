@@ -43,7 +43,7 @@ _LARGEST: Final = 2**63
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a run. `rows` and `to_pandas` return its finished rows.
+    """The result of a run. `rows` and `to_pandas` return the rows of its outputs.
 
     Attributes:
         failures: the failed rows, as in `*.failed.jsonl`.
@@ -54,7 +54,7 @@ class Result:
         usage: the billed tokens of this run, including those of failed rows; if it is simulated, those of its answers.
         cost_usd: their cost, which is simulated if the run is; `None` if a price is unknown.
         report: counts and usage for each step, what was paid apart from what was reused, and failures in groups.
-        output: the file of the finished rows; `None` if they were printed.
+        output: the file of the rows, of the first output and its first part; `None` if they were printed.
     """
 
     failures: list[dict[str, JSON]]
@@ -67,9 +67,11 @@ class Result:
     _run: Run = field(repr=False)
 
     def rows(self, output: str | None = None) -> list[dict[str, JSON]]:
-        """Return the finished rows in input order: the columns of the input, then the outputs of the steps.
+        """Return the rows of an output in input order, as the run wrote them to its file.
 
-        They are read from the store in each call, and not kept. Later runs do not change them.
+        They have the columns under `columns`; by default those of the input, then one for each step. With
+        `failed: keep`, failed rows are among them. They are read from the store in each call, and not kept. Later runs
+        do not change them.
 
         Args:
             output: the name of an output; required if the pipeline has several.
@@ -82,13 +84,13 @@ class Result:
         return list(self._read(output))
 
     def to_pandas(self, output: str | None = None) -> Any:
-        """Return the finished rows as a pandas DataFrame: a column for each column and step, in input order.
+        """Return the rows of an output, as `rows` does, as a pandas DataFrame.
 
         Lists and mappings stay Python objects. A column of integers that lacks some has the type `Int64`, so that the
         others stay integers. pandas must be installed.
 
         Args:
-            output: the name of an output, if the pipeline has several.
+            output: the name of an output; required if the pipeline has several.
 
         Raises:
             UsageError: pandas is not installed; or as in `rows`.
@@ -99,7 +101,7 @@ class Result:
         except ImportError as error:
             message = f"`to_pandas` needs pandas, which cannot be imported: {error}"
             raise UsageError(message, code=Code.BAD_PARAM, hint="pip install pandas") from error
-        columns: dict[str, list[JSON]] = {}
+        columns: dict[str, list[JSON]] = {name: [] for name in self._run.columns(output)}
         number = 0
         for number, row in enumerate(self._read(output), start=1):
             for name, value in row.items():
