@@ -213,7 +213,7 @@ def test_one_json_object_tells_of_a_run(call):
         assert set(bill) == {"attempts", "usage", "cost_usd"}
         assert set(bill["usage"]) >= {"input_tokens", "output_tokens"}
     assert report["failures"][0]["code"] == "YG504"
-    assert set(report["files"]) == {"output", "failed", "run"}
+    assert set(report["files"]) == {"output", "rejected", "failed", "run"}
     assert report["simulated"] is True
 
 

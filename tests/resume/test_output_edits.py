@@ -171,7 +171,7 @@ def test_rows_of_several_outputs_come_from_python(project):
     assert (told.rows, [path.name for path in told.outputs]) == (ALL + 1, ["x.jsonl", "y.csv"])
     with pytest.raises(yamlgen.YamlgenError, match="has several outputs: a, b, c"):
         yamlgen.rows(project.path)
-    with pytest.raises(yamlgen.YamlgenError, match="another output is written there"):
+    with pytest.raises(yamlgen.YamlgenError, match="both the output `a` and the output `c`"):
         yamlgen.export(project.path, output={"a": "same.jsonl", "c": "same.jsonl"})
     assert not (project.folder / "same.jsonl").exists()
 

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from yamlgen.errors import Code, UsageError
 from yamlgen.option_names import by_surface, option
-from yamlgen.shaping.output_plan import OutputPlan
+from yamlgen.shaping.output_plan import STEP, OutputPlan
 from yamlgen.suggestions import suggestion
 
 ChosenPaths: TypeAlias = str | Path | Sequence[str] | Mapping[str, str | Path]
 """A path, or `-`; for a pipeline with several outputs, paths by name, or strings of the form `NAME=PATH`."""
 
+NAMELESS: Final = "the pipeline has one output, without a name"
 
-def chosen_paths(outputs: Sequence[OutputPlan], given: ChosenPaths | None) -> dict[str, str]:
+
+def chosen_paths(outputs: Sequence[OutputPlan], given: ChosenPaths | None, nameless: str = NAMELESS) -> dict[str, str]:
     """Return the chosen paths, by the names of the outputs.
 
     Args:
         outputs: the outputs of the pipeline.
         given: the paths.
+        nameless: why an output without a name has none, for the error if one is given.
 
     Raises:
         UsageError: the pipeline has no such output, or several outputs and no name is given, or two are printed.
     """
     if given is None:
         return {}
-    if isinstance(given, Mapping):
+    if isinstance(given, Path):
+        pairs = [("", str(given))]
+    elif isinstance(given, Mapping):
         pairs = [(str(name), str(path)) for name, path in given.items()]
     else:
-        written = [str(given)] if isinstance(given, str | Path) else given
-        pairs = [_pair(outputs, each) for each in written]
+        written = [given] if isinstance(given, str) else given
+        pairs = [_pair(outputs, each, nameless) for each in written]
     made: dict[str, str] = {}
     for name, path in pairs:
-        found = find_output(outputs, name).name
+        found = find_output(outputs, name, path, nameless).name
         if found in made:
             raise UsageError(f"{option('output')} is set twice", code=Code.BAD_PARAM, hint="write it once")
         made[found] = path
@@ -45,8 +50,16 @@ def chosen_paths(outputs: Sequence[OutputPlan], given: ChosenPaths | None) -> di
     return made
 
 
-def find_output(outputs: Sequence[OutputPlan], name: str | None) -> OutputPlan:
-    """Return an output by its name; the only output without a name.
+def find_output(
+    outputs: Sequence[OutputPlan], name: str | None, path: str | None = None, nameless: str = NAMELESS
+) -> OutputPlan:
+    """Return an output by its name; the only output without a name, or by the name `output` if it has none.
+
+    Args:
+        outputs: the outputs of the pipeline.
+        name: the name.
+        path: the path that is chosen for it; `None` if its rows are wanted as values.
+        nameless: as in `chosen_paths`.
 
     Raises:
         UsageError: the pipeline has no such output, or several outputs and no name is given.
@@ -56,16 +69,29 @@ def find_output(outputs: Sequence[OutputPlan], name: str | None) -> OutputPlan:
         if len(outputs) == 1:
             return outputs[0]
         message = f"the pipeline has several outputs: {', '.join(names)}"
-        way = by_surface(command=f"`-o {names[0]}=...`", python=f"`output={names[0]!r}`, or a mapping for a run")
+        way = f"`output={names[0]!r}`"
+        if path is not None:
+            way = by_surface(command=f"`-o {names[0]}={path}`", python=f"`output={{{names[0]!r}: {path!r}}}`")
         raise UsageError(message, code=Code.BAD_PARAM, hint=f"write the name of one, as in {way}")
+    if name == STEP and names == [""]:
+        return outputs[0]
     if name not in names:
-        hint = suggestion(name, names, "outputs") if any(names) else "the pipeline has one output, without a name"
+        hint = suggestion(name, names, "outputs") if any(names) else nameless
         raise UsageError(f"the pipeline has no output `{name}`", code=Code.BAD_PARAM, hint=hint)
     return outputs[names.index(name)]
 
 
-def _pair(outputs: Sequence[OutputPlan], written: str) -> tuple[str, str]:
-    """Return the name and the path of `NAME=PATH`, or of a path alone."""
+def _pair(outputs: Sequence[OutputPlan], written: str, nameless: str) -> tuple[str, str]:
+    """Return the name and the path of `NAME=PATH`, or of a path alone.
+
+    Raises:
+        UsageError: `NAME` is given, and the only output has none.
+    """
     name, equals, path = written.partition("=")
-    is_named = equals and any(output.name for output in outputs) and name.isidentifier()
-    return (name, path) if is_named else ("", written)
+    if not equals or not name.isidentifier():
+        return "", written
+    if name != STEP and not any(output.name for output in outputs):
+        ways = [by_surface(command=f"`-o {each}`", python=f"`output={each!r}`") for each in (path, f"./{written}")]
+        hint = f"write {ways[0]}" + ("" if path == "-" else f", or {ways[1]} for a file with this name")
+        raise UsageError(f"{nameless}: `{written}` names one", code=Code.BAD_PARAM, hint=hint)
+    return name, path

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -298,12 +298,16 @@ class _RunExecution:
         with open_runs(place) as run_reader, ExitStack() as stack:
             composers = [RowComposer(run_reader, entry, output) for output in outputs_of(entry)]
             rows: list[Written] = []
+            unchanged: set[Path] = set()
             for composer in composers:
                 stack.enter_context(composer)
                 has_rows = finished or (failed and composer.output.config.failed == "keep")
-                files = [each for each in self.paths.of(composer.output.name) if has_rows or not each.path.exists()]
-                if files:
+                files = self.paths.of(composer.output.name)
+                left = [] if has_rows else [each for each in files if each.path.exists()]
+                unchanged.update(each.path for each in left)
+                if files := [each for each in files if each not in left]:
                     rows.append(stack.enter_context(composed(composer, files, check)))
+            self.paths = replace(self.paths, unchanged=frozenset(unchanged))
             publish(
                 staging,
                 self.paths,

@@ -35,6 +35,7 @@ class Export:
         failed_items: how many items of these rows failed and are null.
         warnings: what the format cannot represent, as sentences.
         null_steps: how many steps of these rows failed and are null.
+        counts: how many rows each file has.
     """
 
     run: str
@@ -43,6 +44,7 @@ class Export:
     failed_items: int
     warnings: tuple[str, ...]
     null_steps: int = 0
+    counts: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, JSON]:
         """Return the export as JSON values."""
@@ -165,6 +167,10 @@ class Run:
         with self._opened() as run_reader:
             return describe_row(run_reader, self.entry, _find_row(run_reader, self.entry, name, tell))
 
+    def columns(self, output: str | None = None) -> tuple[str, ...]:
+        """Return the columns of each row of an output; empty if they depend on the rows. Raises as `lines`."""
+        return find_output(outputs_of(self.entry), output).columns
+
     def lines(self, output: str | None = None) -> Iterator[bytes]:
         """Yield the rows of an output as JSON Lines, in input order.
 
@@ -209,7 +215,9 @@ class Run:
         Raises:
             UsageError: the run has no such output, or several and no name is given.
         """
-        return chosen_paths([WHOLE] if failed else outputs_of(self.entry), given)
+        if failed:
+            return chosen_paths([WHOLE], given, "the failed rows of all outputs are one file, without a name")
+        return chosen_paths(outputs_of(self.entry), given)
 
     def export(self, output: ChosenPaths, *, failed: bool = False) -> Export:
         """Write the rows to files in the formats of their extensions, while the run continues or after it ended.
@@ -223,7 +231,14 @@ class Run:
             UsageError: a path is not a file, or has another extension; or the run has no such output.
             EnvironmentProblem: a file cannot be written, or another run is writing it.
         """
-        from yamlgen.output.files import Written, composed, row_files, write_rows  # noqa: PLC0415 - not needed to list runs
+        from yamlgen.output.files import (  # noqa: PLC0415 - not needed to list runs
+            RowsFile,
+            Written,
+            check_distinct,
+            composed,
+            row_files,
+            write_rows,
+        )
 
         run = self.entry
         with self._opened() as run_reader, ExitStack() as stack:
@@ -231,21 +246,25 @@ class Run:
             if failed:
                 path = Path(*chosen.values())
                 warnings = write_rows([(path, lambda: compose_failed(run_reader, run), UNCHANGED)])
-                return Export(run.name, run.failed + run.missing, (path,), 0, tuple(warnings))
+                rows = run.failed + run.missing
+                return Export(run.name, rows, (path,), 0, tuple(warnings), counts=(rows,))
             composers: list[RowComposer] = []
             written: list[Written] = []
-            files: list[Path] = []
+            files: list[RowsFile] = []
             outputs = {each.name: each for each in outputs_of(run)}
             for name, target in chosen.items():
                 composer = stack.enter_context(RowComposer(run_reader, run, outputs[name]))
                 into = row_files(composer.output, Path(target))
                 written.append(stack.enter_context(composed(composer, into)))
                 composers.append(composer)
-                files.extend(each.path for each in into)
+                files.extend(into)
+            check_distinct([(each.path, each.told) for each in files])
             warnings = write_rows([each for rows_of in written for each in rows_of])
-            rows = sum(composer.counts.rows for composer in composers)
+            counted = {composer.output.name: composer.counts for composer in composers}
+            counts = tuple(counted[each.output].rows_of(each.part) for each in files)
             items, steps = run_reader.nulls(run)
-            return Export(run.name, rows, tuple(files), items, tuple(warnings), steps)
+            paths = tuple(each.path for each in files)
+            return Export(run.name, sum(counts), paths, items, tuple(warnings), steps, counts)
 
     @contextmanager
     def _opened(self) -> Iterator[RunReader]:

@@ -61,6 +61,8 @@ def after_stop(
     if report is None or not report.run or error.code not in _CONTINUED:
         return []
     export = ["runs", "export", pipeline.shown, *_named(options, report)]
+    if len(pipeline.outputs) > 1:
+        export += ["-o", f"{pipeline.outputs[0].name}=-"]
     return [_command(_without(words, _FRESH)), *([_command(export)] if report.finished else [])]
 
 

@@ -188,7 +188,10 @@ def export_command(
     done = run.export(chosen, failed=failed)
     how = "simulated run" if run.simulated else "run"
     lost = [_lost(done.null_steps, "step"), _lost(done.failed_items, "item")]
-    files = " and ".join(map(near, done.outputs))
+    files = ", ".join(map(near, done.outputs))
+    if len(done.outputs) > 1:
+        counts = zip(done.outputs, done.counts, strict=True)
+        files = ", ".join(f"{near(path)} ({counted(count, 'row')})" for path, count in counts)
     echo(f"wrote {counted(done.rows, 'row')} of {how} {run.name} to {files}{''.join(lost)}")
     for warning in done.warnings:
         echo(f"  warning  {safe(warning)}")

@@ -45,16 +45,17 @@ def summary(report: Report, paths: OutputPaths, *, simulation: Mapping[str, JSON
 
 def _outputs(report: Report, paths: OutputPaths) -> Iterator[str]:
     """Yield where each output was written, and what it left out."""
-    if not report.finished and not any(counts["rows"] for counts in report.outputs.values()):
-        yield "  output  none: no row finished"
-        return
     for name, counts in report.outputs.items():
         files = paths.of(name) or paths.of("")
         rows = [each for each in files if each.part is not None]
         written = [near(each.path) for each in rows] or ["standard output"]
-        if len(rows) > 1:
+        if paths.unchanged.intersection(each.path for each in rows):
+            has = {True: "unchanged", False: "0 rows"}
+            written = [f"{near(each.path)} ({has[each.path in paths.unchanged]})" for each in rows]
+            written.append("no row finished")
+        elif len(rows) > 1:
             written = [f"{near(each.path)} ({counted(counts['parts'].get(each.part, 0), 'row')})" for each in rows]
-        elif counts["rows"] != report.finished or len(report.outputs) > 1:
+        elif counts["rows"] != report.finished or len(report.outputs) > 1 or not report.finished:
             written.append(counted(counts["rows"], "row"))
         yield f"  output  {', '.join([*written, *_dropped(counts, files)])}"
 

@@ -50,6 +50,14 @@ class RowsFile:
     part: str | None
     path: Path
 
+    @property
+    def told(self) -> str:
+        """What it is, for messages."""
+        output = f"the output `{self.output}`" if self.output else "the output"
+        if self.part is REJECTED:
+            return f"the rejected rows of {output}"
+        return f"the part `{self.part}` of {output}" if self.part else output
+
 
 @dataclass(frozen=True, slots=True)
 class OutputPaths:
@@ -60,12 +68,14 @@ class OutputPaths:
         failed: the failed rows, as JSONL; does not exist if none failed.
         run: the record of the run, as JSON.
         printed: the name of the output that is printed instead of written; `None` if none is.
+        unchanged: the files of rows that the run left as they were, because no row finished.
     """
 
     rows: tuple[RowsFile, ...]
     failed: Path
     run: Path
     printed: str | None = None
+    unchanged: frozenset[Path] = frozenset()
 
     @property
     def all(self) -> list[Path]:
@@ -101,7 +111,8 @@ class OutputPaths:
         Raises:
             UsageError: one of the outputs would do so.
         """
-        _check_distinct(self.all, read)
+        files = [*((each.path, each.told) for each in self.rows), (self.failed, "the failed rows")]
+        check_distinct([*files, (self.run, "the record of the run")], read)
 
 
 def output_paths(
@@ -142,15 +153,25 @@ def output_paths(
     return OutputPaths(tuple(rows), failed_path(whole[0]), record_path(whole[0]), printed)
 
 
-def _check_distinct(paths: Iterable[Path], read: Iterable[Path] = ()) -> None:
-    kept, seen = {target_of(path) for path in read}, set[Path]()
-    for path in paths:
-        if target_of(path) in kept | seen:
-            what = "another output is written there" if target_of(path) in seen else "the run reads it"
-            message = f"cannot write {near(path)}: {what}, and the output would replace it"
+def check_distinct(files: Iterable[tuple[Path, str]], read: Iterable[Path] = ()) -> None:
+    """Check that no two files are the same, and that none replaces a file that the run reads.
+
+    Args:
+        files: the files to be written, each with what it is, for the error.
+        read: the files that the run reads.
+
+    Raises:
+        UsageError: one of the files would do so.
+    """
+    kept, seen = {target_of(path) for path in read}, dict[Path, str]()
+    for path, told in files:
+        target = target_of(path)
+        if target in kept or target in seen:
+            both = f"it would contain both {seen.get(target)} and {told}"
+            why = both if target in seen else "the run reads it, and the output would replace it"
             hint = f"choose another output with {option('output', 'PATH')}"
-            raise UsageError(message, code=Code.OUTPUT_PATH, hint=hint)
-        seen.add(target_of(path))
+            raise UsageError(f"cannot write {near(path)}: {why}", code=Code.OUTPUT_PATH, hint=hint)
+        seen[target] = told
 
 
 def row_files(output: OutputPlan, path: Path) -> list[RowsFile]:
@@ -260,7 +281,7 @@ def publish(
         EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
     for path, lines, options in rows:
-        staging.write(path, _exported(lines, path, options, tell))
+        staging.write(path, _exported(lines, path, options, _naming(path, rows, tell)))
     if failed is None:
         staging.remove(paths.failed)
     else:
@@ -276,20 +297,23 @@ def write_rows(rows: Written) -> Sequence[str]:
         Warnings about the written rows, as sentences.
 
     Raises:
-        UsageError: a path is not a file, or its extension is unknown; or two files have the same path.
+        UsageError: a path is not a file, or its extension is unknown.
         EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
+    warnings: list[str] = []
     for path, _, _ in rows:
         _format(path)
-    _check_distinct(path for path, _, _ in rows)
-    warnings: list[str] = []
     with Staging("an export") as staging:
         for path, lines, options in rows:
-            _format(path)
             _check_place(path)
-            staging.write(path, _exported(lines, path, options, warnings.append))
+            staging.write(path, _exported(lines, path, options, _naming(path, rows, warnings.append)))
         staging.replace()
     return warnings
+
+
+def _naming(path: Path, rows: Written, tell: Callable[[str], object]) -> Callable[[str], object]:
+    """Return a function that tells a warning about one of the files, with its name if there are several."""
+    return tell if len(rows) == 1 else lambda warning: tell(f"{near(path)}: {warning}")
 
 
 def printed(lines: Lines, *, as_array: bool) -> Iterable[bytes]:

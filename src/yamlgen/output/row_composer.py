@@ -43,6 +43,10 @@ class OutputCounts:
     kept: int = 0
     parts: Counter[str] = field(default_factory=Counter)
 
+    def rows_of(self, part: str | None) -> int:
+        """Return the number of rows of a part; of all, if the part is empty."""
+        return self.parts[part] if part else self.rows
+
     def as_json(self) -> dict[str, JSON]:
         """Return the counts as JSON values."""
         return {**vars(self), "parts": dict(self.parts)}
