@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from yamlgen import model_capabilities
 from yamlgen.simulator.api_errors import SimulatedAPIError
+from yamlgen.simulator.paging import page_of
 
 MODELS: Final = (*model_capabilities.MODELS, *model_capabilities.DATED)
 
@@ -84,21 +85,11 @@ def page(query: list[tuple[str, str]]) -> dict[str, Any]:
     Raises:
         SimulatedAPIError: 400 for a `limit` outside 1 to 1000, an id that is not in the list, or an unknown lifecycle.
     """
-    asked = dict(query)
-    text = asked.get("limit", "20")
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:  # noqa: PLR2004 - the API's bound
-        raise SimulatedAPIError("limit: Input should be an integer from 1 to 1000")
-    limit = int(text)
     models = _in_stages([value for name, value in query if name in _FILTER])
-    if "after_id" in asked:
-        models = models[_index(asked["after_id"], models) + 1 :]
-    if "before_id" in asked:
-        models = models[: _index(asked["before_id"], models)]
-    backwards = "before_id" in asked and "after_id" not in asked
-    shown = models[-limit:] if backwards else models[:limit]
+    shown, more = page_of(models, dict(query), "model")
     return {
         "data": [info(model) for model in shown],
-        "has_more": len(models) > limit,
+        "has_more": more,
         "first_id": shown[0] if shown else None,
         "last_id": shown[-1] if shown else None,
     }
@@ -111,12 +102,6 @@ def _in_stages(asked: list[str]) -> list[str]:
     stages = set(asked) or {"active", "deprecated"}
     every = (*MODELS, *RETIRED)
     return [model for model in every if _STAGES.get(model_capabilities.of(model).lifecycle, "active") in stages]
-
-
-def _index(model: str, models: list[str]) -> int:
-    if model not in models:
-        raise SimulatedAPIError(f"no model `{model}` to page from")
-    return models.index(model)
 
 
 def _display_name(model: str) -> str:

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 from collections import Counter
-from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -27,23 +26,16 @@ from yamlgen.simulator.conversation_store import Conversations
 from yamlgen.simulator.faults import NO_FAULTS, Faults
 from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.request_checks import check_count, check_headers, check_message
-from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER, SIMULATOR_HEADER
+from yamlgen.simulator.responses import FAULT_ERRORS, REQUEST_ID, hang_up, no_constant, own_headers, unreadable
+from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.simulator.stream_events import events_of
 from yamlgen.token_estimate import tokens_of
 
-_REQUEST_ID: ContextVar[str] = ContextVar("request_id")
 _LOG = logging.getLogger("yamlgen.simulator")
 _MOST_BYTES = 32 * 2**20
 _SECONDS_TO_STOP = 0.1
 _FOR_EVER = 86_400.0
 _LIMITS = {"requests": 4_000, "input-tokens": 2_000_000, "output-tokens": 400_000, "tokens": 2_400_000}
-
-_FAULTS = {
-    "rate_limit": SimulatedAPIError("This request would exceed your organization's rate limit.", "rate_limit_error"),
-    "overloaded": SimulatedAPIError("Overloaded", "overloaded_error"),
-    "server_error": SimulatedAPIError("Internal server error", "api_error"),
-    "bad_request": SimulatedAPIError("messages: this content is not allowed (a simulated refusal)"),
-}
 
 
 class Simulator:
@@ -130,25 +122,25 @@ class Simulator:
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Turn errors into the API's envelope, add headers to each response, and count each request."""
         self._served += 1
-        _REQUEST_ID.set(f"req_sim_{self._served:012d}")
+        REQUEST_ID.set(f"req_sim_{self._served:012d}")
         try:
             response: web.StreamResponse = await handler(request)
         except SimulatedAPIError as problem:
-            response = _refused(problem, _REQUEST_ID.get())
+            response = _refused(problem, REQUEST_ID.get())
         except RecursionError:
-            response = _refused(SimulatedAPIError("The request body is nested too deeply"), _REQUEST_ID.get())
+            response = _refused(SimulatedAPIError("The request body is nested too deeply"), REQUEST_ID.get())
         except web.HTTPRequestEntityTooLarge:
             response = _refused(
-                SimulatedAPIError("Request exceeds the maximum size", "request_too_large"), _REQUEST_ID.get()
+                SimulatedAPIError("Request exceeds the maximum size", "request_too_large"), REQUEST_ID.get()
             )
         except web.HTTPException as error:
             kind = "not_found_error" if error.status == web.HTTPNotFound.status_code else "invalid_request_error"
-            response = _refused(SimulatedAPIError(error.reason, kind, error.status), _REQUEST_ID.get())
+            response = _refused(SimulatedAPIError(error.reason, kind, error.status), REQUEST_ID.get())
         if not response.prepared:
-            response.headers.update(_own_headers())
+            response.headers.update(own_headers())
         self.requests[request.path, response.status] += 1
         if self._log:
-            _LOG.info("%s %s %s %s", request.method, request.path, response.status, _REQUEST_ID.get())
+            _LOG.info("%s %s %s %s", request.method, request.path, response.status, REQUEST_ID.get())
         return response
 
     async def _message(self, request: web.Request) -> web.StreamResponse:
@@ -163,12 +155,12 @@ class Simulator:
             await asyncio.sleep(_FOR_EVER)
         if fault == "no_message":
             return web.Response(text="<html><body>Please sign in</body></html>", content_type="text/html")
-        if fault in _FAULTS:
-            raise _FAULTS[fault]
+        if fault in FAULT_ERRORS:
+            raise FAULT_ERRORS[fault]
         message = answer(body, digest, self._values, fault)
         self._threads.hold(body, message)
         if fault == "unreadable":
-            return web.Response(body=_unreadable(message), content_type="application/json", headers=_limits(message))
+            return web.Response(text=unreadable(message), content_type="application/json", headers=_limits(message))
         if body.get("stream"):
             return await self._streamed(request, message, cut=fault == "disconnect")
         response = web.json_response(message, headers=_limits(message))
@@ -182,7 +174,7 @@ class Simulator:
         return self._faults.pick(digest, max(answered, self._before[digest] - 1))
 
     async def _streamed(self, request: web.Request, message: dict[str, Any], *, cut: bool) -> web.StreamResponse:
-        headers = {"Cache-Control": "no-cache", **_own_headers(), **_limits(message)}
+        headers = {"Cache-Control": "no-cache", **own_headers(), **_limits(message)}
         response = web.StreamResponse(headers=headers)
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
@@ -191,7 +183,7 @@ class Simulator:
         for event in events[: len(events) // 2] if cut else events:
             await response.write(event)
         if cut:
-            _hang_up(request)
+            hang_up(request)
         else:
             await response.write_eof()
         return response
@@ -209,10 +201,6 @@ class Simulator:
     async def _model(self, request: web.Request) -> web.StreamResponse:
         check_headers(request.headers)
         return web.json_response(catalogue.info(request.match_info["id"]))
-
-
-def _own_headers() -> dict[str, str]:
-    return {"request-id": _REQUEST_ID.get(), SIMULATOR_HEADER: "true"}
 
 
 def _check_loopback(host: str) -> None:
@@ -233,13 +221,9 @@ async def _body(request: web.Request) -> Any:
         raise SimulatedAPIError("Request exceeds the maximum size", "request_too_large")
     raw = await request.read()
     try:
-        return json.loads(raw, parse_constant=_no_constant)
+        return json.loads(raw, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise SimulatedAPIError(f"The request body is not valid JSON: {error}") from None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _refused(problem: SimulatedAPIError, request_id: str) -> web.Response:
@@ -265,18 +249,8 @@ async def _cut_off(request: web.Request, whole: web.Response) -> web.StreamRespo
     """Send half of a response, then close the connection."""
     body = whole.body if isinstance(whole.body, bytes) else b""
     response = web.StreamResponse(headers={**whole.headers, "Content-Length": str(len(body))})
-    response.headers.update(_own_headers())
+    response.headers.update(own_headers())
     await response.prepare(request)
     await response.write(body[: len(body) // 2])
-    _hang_up(request)
+    hang_up(request)
     return response
-
-
-def _unreadable(message: dict[str, Any]) -> bytes:
-    """Return a message as a broken gateway sends it, with a number that no parser accepts."""
-    return json.dumps({**message, "broken": 0}).replace('"broken": 0', f'"broken": {"9" * 5000}').encode()
-
-
-def _hang_up(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.close()
