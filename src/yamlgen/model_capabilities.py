@@ -34,6 +34,9 @@ LEAST_TOP_P: Final = 0.95
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 """The levels of `effort`, lowest first."""
 
+LONG_BATCH_BETA: Final = "output-300k-2026-03-24"
+"""The beta with which a request of a batch may have up to `max_batch_tokens`."""
+
 CHECKED: Final = "2026-11"
 """The month in which the table was last compared with the documentation."""
 
@@ -74,6 +77,7 @@ class Capabilities:
         regions: accepts `inference_geo`.
         code_calls: lets code that it runs call the other tools of a request.
         max_output_tokens: the maximum of `max_tokens`.
+        max_batch_tokens: the maximum of `max_tokens` in a batch under `LONG_BATCH_BETA`; `None` if it is not higher.
         context: the maximum number of tokens of a request and its answer together.
         cache_minimum: the minimum number of tokens that the prompt cache stores.
         tokenizer: how it counts tokens.
@@ -98,6 +102,7 @@ class Capabilities:
     regions: bool | None = None
     code_calls: bool | None = None
     max_output_tokens: int | None = None
+    max_batch_tokens: int | None = None
     context: int | None = None
     cache_minimum: int | None = None
     tokenizer: Tokenizer = field(default_factory=Tokenizer)
@@ -124,12 +129,13 @@ _5: Final = Capabilities(
     regions=True,
     code_calls=True,
     max_output_tokens=128_000,
+    max_batch_tokens=300_000,
     context=1_000_000,
     cache_minimum=512,
     tokenizer=Tokenizer(2.5, 354, 474),
     lifecycle="active",
 )
-_FABLE: Final = replace(_5, forced_tools=False, thinking=("adaptive",))
+_FABLE: Final = replace(_5, forced_tools=False, thinking=("adaptive",), max_batch_tokens=None)
 _OPUS_5: Final = replace(_5, fast=True, tokenizer=Tokenizer(2.5, 286, 406))
 _4_8: Final = replace(_5, thinks=False, cache_minimum=1_024, tokenizer=Tokenizer(2.5, 290, 410), pool="opus-4")
 _4_6: Final = replace(
@@ -148,6 +154,7 @@ _4_5: Final = replace(
     default_effort=None,
     regions=False,
     max_output_tokens=64_000,
+    max_batch_tokens=None,
     context=200_000,
 )
 

@@ -14,7 +14,7 @@ from typing import Final
 from yamlgen.errors import Code, UsageError
 from yamlgen.suggestions import suggestion
 
-NAMES = (
+ON_MESSAGES: Final = (
     "rate_limit",
     "overloaded",
     "server_error",
@@ -28,7 +28,20 @@ NAMES = (
     "unreadable",
     "invalid_output",
 )
-"""The known faults, in the order in which they are tried; a request has at most one fault."""
+"""The faults of a message, in the order in which they are tried; a request has at most one fault."""
+
+ON_BATCHES: Final = (
+    "batch_lost",
+    "batch_cut",
+    "batch_expired",
+    "batch_canceled",
+    "batch_errored",
+    "batch_twice",
+)
+"""The faults of batches: the first two of a batch as a whole, the others of its requests."""
+
+NAMES: Final = (*ON_MESSAGES, *ON_BATCHES)
+"""The known faults."""
 
 _LASTING: Final = frozenset({"bad_request"})
 """The faults that depend on the content of a request: a retry gets them again."""
@@ -73,14 +86,15 @@ class Faults:
             rates[name] = rate
         return cls({name: rates[name] for name in NAMES if rates.get(name)}, seed)
 
-    def pick(self, digest: bytes, before: int) -> str | None:
+    def pick(self, digest: bytes, before: int, names: Iterable[str] = ON_MESSAGES) -> str | None:
         """Return the fault of one request, or `None`.
 
         Args:
             digest: a hash of the request's body.
             before: how often this body was sent before.
+            names: the faults that the request may have.
         """
-        for name in NAMES:
+        for name in names:
             rate, times = self.rates.get(name, 0.0), 0 if name in _LASTING else before
             if rate and _share(f"{self.seed} {name} {times} ".encode() + digest) < rate:
                 return name

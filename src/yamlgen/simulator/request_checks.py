@@ -53,7 +53,14 @@ def check_headers(headers: Mapping[str, str]) -> str:
     return version
 
 
-def check_message(body: Any, version: str, betas: Betas = _NO_BETAS, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+def check_message(
+    body: Any,
+    version: str,
+    betas: Betas = _NO_BETAS,
+    headers: Mapping[str, str] = _NO_HEADERS,
+    *,
+    batched: bool = False,
+) -> None:
     """Refuse a body that `POST /v1/messages` would refuse.
 
     Args:
@@ -61,13 +68,15 @@ def check_message(body: Any, version: str, betas: Betas = _NO_BETAS, headers: Ma
         version: the version of the API.
         betas: the betas of the request.
         headers: the headers of the request; some belong to an argument.
+        batched: whether the body is a request of a batch, whose answer may be longer under a beta.
 
     Raises:
         SimulatedAPIError: the first problem.
     """
     _check_shape(body, betas, counting=False)
     known = model_capabilities.of(body["model"])
-    _check_max_tokens(body, known)
+    is_long = batched and model_capabilities.LONG_BATCH_BETA in betas
+    _check_max_tokens(body, (is_long and known.max_batch_tokens) or known.max_output_tokens)
     _check_sampling(body, version, known)
     _check_stop_sequences(body)
     if not isinstance(body.get("stream", False), bool):
@@ -128,11 +137,10 @@ def _check_fallbacks(body: dict[str, Any]) -> None:
         check_model(fallback["model"])
 
 
-def _check_max_tokens(body: dict[str, Any], known: model_capabilities.Capabilities) -> None:
+def _check_max_tokens(body: dict[str, Any], most: int | None) -> None:
     if "max_tokens" not in body:
         raise SimulatedAPIError("max_tokens: Field required")
     tokens = check_integer(body["max_tokens"], "max_tokens", least=0)
-    most = known.max_output_tokens
     if most is not None and tokens > most:
         raise SimulatedAPIError(
             f"max_tokens: {tokens} > {most}, which is the maximum allowed number of output tokens for {body['model']}"

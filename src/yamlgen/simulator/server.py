@@ -22,6 +22,8 @@ from yamlgen.simulator import catalogue
 from yamlgen.simulator.allowed_arguments import betas_of
 from yamlgen.simulator.answers import answer, digest_of
 from yamlgen.simulator.api_errors import SimulatedAPIError
+from yamlgen.simulator.batch_outcomes import BatchModel
+from yamlgen.simulator.batch_routes import BatchRoutes
 from yamlgen.simulator.conversation_store import Conversations
 from yamlgen.simulator.faults import NO_FAULTS, Faults
 from yamlgen.simulator.plausible_values import PlausibleValues
@@ -45,6 +47,8 @@ class Simulator:
         faults: the faults and their rates.
         latency: the time that each message takes, in seconds.
         seed: selects the answers.
+        batch_delay: the time after which a batch ends, in seconds.
+        batch_queue: the maximum number of requests in batches that have not ended.
         log: whether to write one line per request to the log `yamlgen.simulator`.
 
     Attributes:
@@ -52,9 +56,19 @@ class Simulator:
         url: the base URL, once the server is started.
     """
 
-    def __init__(self, *, faults: Faults = NO_FAULTS, latency: float = 0.0, seed: int = 0, log: bool = False) -> None:
-        if not 0 <= latency < float("inf"):
-            raise UsageError(f"the latency must be 0 or more seconds, not {latency:g}", code=Code.BAD_PARAM)
+    def __init__(
+        self,
+        *,
+        faults: Faults = NO_FAULTS,
+        latency: float = 0.0,
+        seed: int = 0,
+        batch_delay: float = 0.0,
+        batch_queue: int = 500_000,
+        log: bool = False,
+    ) -> None:
+        for name, seconds in (("latency", latency), ("delay of batches", batch_delay)):
+            if not 0 <= seconds < float("inf"):
+                raise UsageError(f"the {name} must be 0 or more seconds, not {seconds:g}", code=Code.BAD_PARAM)
         self.requests: Counter[tuple[str, int]] = Counter()
         self.url = ""
         self._faults = faults
@@ -65,6 +79,8 @@ class Simulator:
         self._threads = Conversations()
         self._served = 0
         self._before: Counter[bytes] = Counter()
+        model = BatchModel(faults, seed, self._values)
+        self._batches = BatchRoutes(model, self._before, delay=batch_delay, most_queued=batch_queue)
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
@@ -82,6 +98,7 @@ class Simulator:
         app = web.Application(client_max_size=_MOST_BYTES, middlewares=[self._guard])
         app.router.add_post("/v1/messages", self._message)
         app.router.add_post("/v1/messages/count_tokens", self._count)
+        self._batches.add_to(app.router)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/v1/models/{id:.+}", self._model)
         runner = web.AppRunner(
@@ -108,6 +125,7 @@ class Simulator:
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
+            await self._batches.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
