@@ -22,7 +22,7 @@ from yamlgen.exit_codes import ExitCode
     help="Listen on this port; 0 picks a free one.",
 )
 @fault_options
-def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> int:
+def command(port: int, latency: float, batch_delay: float, faults: tuple[str, ...], seed: int) -> int:
     """Serve a simulated Messages API on this machine.
 
     It is for other clients; `yamlgen run --simulate` does not need it. It answers as the API does, including
@@ -35,7 +35,7 @@ def command(port: int, latency: float, faults: tuple[str, ...], seed: int) -> in
     from yamlgen.api.simulated_api import simulate  # noqa: PLC0415 - loads the server
 
     async def serve() -> None:
-        async with simulate(port=port, latency=latency, faults=faults, seed=seed) as base_url:
+        async with simulate(port=port, latency=latency, batch_delay=batch_delay, faults=faults, seed=seed) as base_url:
             echo(f"simulated Messages API on {base_url}")
             echo(f"  ANTHROPIC_BASE_URL={base_url} ANTHROPIC_API_KEY=any  (Ctrl-C stops it)")
             stopped = asyncio.Event()
