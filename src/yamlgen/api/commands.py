@@ -62,9 +62,9 @@ async def arun(  # noqa: PLR0913 - the options of the command
         overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
         input: the input, in place of the file's own; not if `pipeline` is loaded.
         rows: the rows, as mappings, in place of the file's own input; not if `pipeline` is loaded. They are read once,
-            and copied. A value that JSON cannot represent is an error.
-        output: the output, in place of the file's own; `-` prints the rows as JSON Lines. If the pipeline has several
-            outputs, paths by name, such as `{"train": "out/train.jsonl"}`.
+            and copied. No rows, or a value that JSON cannot represent, is an error.
+        output: the path of the output, in place of the file's own; `-` prints the rows as JSON Lines. If the pipeline
+            has several outputs, paths by name, such as `{"train": "out/train.jsonl"}`; the others stay.
         limit: run only this many rows, into a separate file.
         fresh: use no stored answers: send, and pay for, every request again.
         offline: send nothing: use stored answers only, and report what is missing.
@@ -82,14 +82,14 @@ async def arun(  # noqa: PLR0913 - the options of the command
         simulate: use the simulated API: no key, no network, no cost.
         latency: seconds by which each simulated answer is delayed.
         batch_delay: seconds after which each simulated batch ends.
-        faults: simulated faults by rate, such as `rate_limit=0.1`.
+        faults: simulated faults by rate, such as `["rate_limit=0.1"]`.
         seed: selects the simulated answers and faults.
         watched: somebody is at a terminal: an API that cannot be reached is reported within seconds. Otherwise the run
             waits for it as long as `max_pause` allows, if it is set.
         on_event: called with every event of the run.
 
     Returns:
-        The failures, the billed tokens and dollars, and the report; its method `rows` returns the finished rows.
+        The failures, the billed tokens and dollars, and the report; its method `rows` returns the rows of an output.
 
     Raises:
         InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
@@ -144,14 +144,14 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
         input: the input, in place of the file's own; not if `pipeline` is loaded.
         rows: the rows, as mappings, in place of the file's own input; not if `pipeline` is loaded. They are read once,
-            and copied. A value that JSON cannot represent is an error.
+            and copied. No rows, or a value that JSON cannot represent, is an error.
         limit: count only this many rows.
         fresh: count every request, as if the store were empty.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
         simulate: estimate a run with the simulator.
         latency: seconds by which each simulated answer is delayed.
         batch_delay: seconds after which each simulated batch ends.
-        faults: simulated faults by rate, such as `rate_limit=0.1`.
+        faults: simulated faults by rate, such as `["rate_limit=0.1"]`.
         seed: selects the simulated answers and faults.
 
     Returns:
