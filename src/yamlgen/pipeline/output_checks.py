@@ -126,12 +126,13 @@ class _OutputChecker(Collector):
                 message = f"step `{name}` has the name of the column that `{output.key}.{name}` adds"
                 hint = "rename it: both would be the same output column"
                 self.complain(Code.NAME_TAKEN, message, mark(("steps", name), key=True), hint)
-        if config.columns is not None:
+        is_broken = any(self.parsed.is_broken_within(*output.at, key) for key in ("columns", "exclude"))
+        if config.columns is not None or is_broken:
             return
         for name in output.step_columns:
             if name in names and name not in output.excluded:
                 message = f"step `{name}` has the same name as a column of the input"
-                hint = "rename the step: both would be written to the output under that name"
+                hint = f"rename the step, or choose the columns of `{output.key}` with `columns`"
                 self.complain(Code.NAME_TAKEN, message, mark(("steps", name), key=True), hint)
         if config.for_each is not None and ITEM in {*output.step_columns, *names} - output.excluded:
             message = f"`{output.key}.for_each` adds a column `{ITEM}`, which exists already"
@@ -140,9 +141,20 @@ class _OutputChecker(Collector):
         self.check_excluded(output, steps)
 
     def check_excluded(self, output: OutputPlan, steps: Mapping[str, object]) -> None:
-        """Check that each excluded column exists."""
-        for index, name in enumerate(output.config.exclude or ()):
+        """Check that each excluded column exists, and that a column is left."""
+        excluded = output.config.exclude or ()
+        is_known = self.columns is not None and self.columns.closed and not self.parsed.is_broken("steps")
+        kept = {*output.step_columns, *output.config.added, *(() if self.columns is None else self.columns.names)}
+        is_empty = is_known and output.config.for_each is None and kept == output.excluded
+        if excluded and is_empty and self.parsed.names("steps") == list(steps):
+            mark = self.parsed.document.mark((*output.at, "exclude"), key=True)
+            self.complain(Code.WRONG_VALUE, "`exclude` leaves out every column", mark, "keep at least one column")
+            return
+        for index, name in enumerate(excluded):
             at = self.parsed.document.mark((*output.at, "exclude", index))
+            if name in excluded[:index]:
+                self.complain(Code.WRONG_VALUE, f"`{name}` is listed twice", at, "remove it", warn=True)
+                continue
             step = name.removeprefix("steps.")
             if step != name and step not in steps and not self.parsed.is_broken("steps", step):
                 hint = suggestion(step, steps, "steps")

@@ -172,6 +172,9 @@ def _explain(error: Any) -> Iterator[Deviation]:
             message = f"`{value}` is not a valid name: use {letters}, digits and `_`, and begin with a letter"
             mended = _as_name(value, str(path[-1]).removesuffix("s"))
             yield Deviation(Code.BAD_NAME, (*path, value), message, f"write `{mended}`", (mended,))
+        case "minLength" if "propertyNames" in error.absolute_schema_path:
+            message = f"a column of {where} has an empty name"
+            yield Deviation(Code.BAD_NAME, (*path, value), message, "write a name, as in `text: ...`", ("text",))
         case "oneOf":
             return
         case _:
