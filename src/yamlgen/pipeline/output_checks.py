@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ from yamlgen.shaping.output_plan import ITEM, STEP, OutputPlan
 from yamlgen.suggestions import suggestion
 from yamlgen.value_objects import JSON, Columns
 
+_OTHER_TEMPLATE = re.compile(r"(?<!\{)\$?\{((?:params\.)?[A-Za-z_]\w*)\}(?!\})")
+"""Finds a placeholder of a shell or of Python."""
+
+_UNDECLARED = ", and declare the parameter"
 _INPUT = "the input"
 _INEXACT = 1e-9
 """The maximum difference of a sum of shares from 1: floats are inexact."""
@@ -48,6 +53,21 @@ def check_outputs(
     return checker.diagnostics
 
 
+def check_paths(parsed: ParsedFile, outputs: Sequence[OutputPlan], params: Mapping[str, JSON]) -> list[Diagnostic]:
+    """Return the errors in the paths of the outputs for the parameters of a run.
+
+    Args:
+        parsed: the file.
+        outputs: the outputs, with their paths as written.
+        params: the values of the parameters.
+    """
+    checker = _OutputChecker(parsed, None, params)
+    for output in outputs:
+        checker.check_own_paths(output)
+    checker.check_collisions(outputs)
+    return [each for each in checker.diagnostics if each.severity == "error"]
+
+
 def written_files(output: OutputPlan) -> Iterator[tuple[DataPath, str]]:
     """Yield the key of each file of rows of an output, in the output, with the path of the file."""
     config = output.config
@@ -69,14 +89,17 @@ class _OutputChecker(Collector):
 
     def check(self, output: OutputPlan) -> None:
         """Check one output by itself."""
-        config = output.config
-        for key, written in (("path", config.path), ("rejected", config.rejected)):
-            if written and not self.parsed.is_broken(*output.at, key):
-                self.check_path((*output.at, key), written)
+        self.check_own_paths(output)
         self.check_csv(output)
         self.check_names(output)
         self.check_keys(output)
         self.check_split(output)
+
+    def check_own_paths(self, output: OutputPlan) -> None:
+        """Check each path of one output by itself."""
+        for key, written in (("path", output.config.path), ("rejected", output.config.rejected)):
+            if written and not self.parsed.is_broken(*output.at, key):
+                self.check_path((*output.at, key), written)
 
     def rendered(self, written: str) -> str | None:
         """Return a path with the known parameters; `None` if one is unknown."""
@@ -101,8 +124,17 @@ class _OutputChecker(Collector):
         elif is_folder(path):
             hint = "write the path of a file in it, such as rows.jsonl"
             self.complain(Code.OUTPUT_PATH, f"{shown} is a folder", mark, hint)
+        elif path.name.startswith(".") and format_of(path) is None and format_of(Path(f"rows{path.name}")) is not None:
+            hint = f"write a name before `{path.name}`"
+            if "{{" in written:
+                hint = "set the parameter to a value that is not empty"
+            self.complain(Code.OUTPUT_PATH, f"`{target}` has no file name, only an extension", mark, hint)
         elif format_of(path) is None:
             self.diagnostics.append(unknown_format(target, mark))
+        elif other := _OTHER_TEMPLATE.search(written):
+            name = other[1].rpartition(".")[2]
+            hint = f"write `{{{{ params.{name} }}}}`" + ("" if name in self.parsed.names("params") else _UNDECLARED)
+            self.complain(Code.UNFILLED, f"`{other[0]}` is part of the name of the file", mark, hint, warn=True)
         elif source.path and real(path) == real(self.parsed.beside(source.path)[0]):
             self.complain(Code.OUTPUT_PATH, "the output would replace the input", mark, "write another path")
 

@@ -13,6 +13,7 @@ from yamlgen.errors import Code, Diagnostic, RowError
 from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.secret_scan import without_secrets
 from yamlgen.pipeline.diagnostic_deduplication import each_once
+from yamlgen.pipeline.output_checks import check_paths
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.plan import Plan
@@ -54,9 +55,13 @@ class CompiledPipeline:
         if self.plan.declared.keys() - run.values.keys():
             return replace(self.plan, params=run.values), told
         try:
-            return self.plan.bound(run.values), told
+            bound = self.plan.bound(run.values)
         except RowError as error:
             return None, (*told, self._unbound(self.plan, error))
+        wrong = [] if bound.outputs == self.plan.outputs else check_paths(self.parsed, self.plan.outputs, run.values)
+        if wrong:
+            return None, (*told, *without_secrets(wrong, (*self.parsed.texts, *run.texts)))
+        return bound, told
 
     def _unbound(self, plan: Plan, error: RowError) -> Diagnostic:
         """Return the diagnostic of a path that cannot be rendered, at that path."""
