@@ -35,12 +35,24 @@ _ANY_TAG = re.compile(r"\{%[-+]?\s*(end)?(\w+)")
 _BRACKETS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[()\[\]{}]""", re.DOTALL)
 _COMMA = re.compile(r"(?<![\w.])(\d+),(\d+(?:,\d+)*)\Z")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+_TEXT = re.compile(r"\w+://\S+|[^\W\d_][\w.,;:!?@/&%' -]*")
+_IN_SCOPE = re.compile(r"\b(?:row|params|steps|item|item_index|matrix|output)\b")
+_LONGEST = 60
 _OPENING = re.compile(r"\{\{|\{%")
 _CLOSING = re.compile(r"\}\}|%\}")
 
 
 _OPERATOR: Final = re.compile(r"[=<>|+*/~%'\"()]|\b(?:and|or|not|in|is|if)\b")
 """Shows that the text around a placeholder is an expression, and not words."""
+
+
+def as_string(source: str) -> str | None:
+    """Return the fix for a text that was probably meant as a string: the text in two pairs of quotes, or `None`."""
+    text = source.strip()
+    if not _TEXT.fullmatch(text) or _IN_SCOPE.search(text):
+        return None
+    shown = "..." if len(text) > _LONGEST else text.replace("'", "''")
+    return "a string is written `" + (f"'\"{shown}\"'" if "'" in text else f"\"'{shown}'\"") + "`"
 
 
 def explain_expression(source: str, message: str, at: int) -> tuple[str, int, int, str | None]:
@@ -58,14 +70,15 @@ def explain_expression(source: str, message: str, at: int) -> tuple[str, int, in
     opened = _open_bracket(source)
     if opened is not None:
         return f"`{source[opened]}` is never closed", opened, opened + 1, None
+    text = as_string(source)
     if "end of template" in message:
         end = len(source.rstrip())
-        return "the expression is incomplete", max(end - 1, 0), end, None
+        return "the expression is incomplete", max(end - 1, 0), end, text
     if message == "an expression ends here":
         rest = source[at:].split(None, 1)[0]
         return f"the expression ends before `{rest}`", at, at + len(rest), _continued(source, rest, at)
     fact, fix = _sentence(message, "the end")
-    fix = _of_python(source, at) or fix
+    fix = _of_python(source, at) or text or fix
     if source.startswith("==", at - 2) and source[at : at + 1] == "=":
         fix = "to compare, write `==`"
     return fact.replace("in a template", "in an expression").replace("the template", "the expression"), at, at + 1, fix
@@ -79,6 +92,8 @@ def _continued(source: str, rest: str, at: int) -> str:
         return other
     if re.search(r"row\.\w+\s+$", source[:at]) and re.fullmatch(r"[^\W\d]\w*", rest):
         return _COLUMN
+    if text := as_string(source):
+        return text
     if number := _COMMA.search(source[: at + len(rest)]):
         whole, decimals = number.groups()
         point = f"`{whole}.{decimals.replace(',', '')}`"
@@ -105,7 +120,7 @@ def _of_python(source: str, at: int) -> str | None:
         return f"put the arguments of a filter in parentheses: `{before[1]}(...)`"
     if source[at : at + 1] in ("'", '"') and re.search(r"\b[fF]$", source[:at]):
         return 'join strings and values with `~`, as in `"No. " ~ row.number`'
-    if source[at : at + 1] == "?":
+    if source[at : at + 1] == "?" and source[at + 1 :].strip():
         return "write a condition as `a if b else c`, and a replacement for null as `a or b`"
     return None
 

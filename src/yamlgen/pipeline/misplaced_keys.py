@@ -55,15 +55,27 @@ ID_WORDS: Final = ("name", "model", "modelname", "modelid", "llm")
 _CALLED_COLUMN: Final = ("idcolumn", "idfield", "idkey", "primarykey", "key")
 _OUT_OF_PLACE: Final = {
     ("output", "format"): "remove it: the format is the extension of `path`: .jsonl, .json or .csv",
+    ("output", "formulas"): "write `csv: {formulas: escape}`",
+    **{("output", word): 'write `csv: {delimiter: ";"}`' for word in ("delimiter", "sep", "separator", "delim")},
     ("input", "encoding"): "remove it, and save the file as UTF-8, the only encoding",
 }
 
+
+_OF_KIND: Final = {
+    "generate": ("prompt", "write its keys in the step itself"),
+    "compute": ("values", "write `kind: compute`, with `value` or `values`"),
+    "python": ("call", "write `kind: python`, with `call` and `args`"),
+    "draw": ("draws", "write `kind: draw`, with `draws`"),
+}
+"""The hints for a key that is the name of a kind of step, with the key that a step of this kind has."""
 
 _RIVALS: Final = (("path", "rows"), ("prompt", "messages"), ("values", "value"))
 """Keys that exclude each other."""
 
 
-def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
+def home(  # noqa: PLR0911 - a table
+    language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]
+) -> str | None:
     """Return the hint that shows where a key belongs, or `None` if there is none or another hint is better.
 
     Args:
@@ -82,10 +94,13 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     if called is not None:
         return f"did you mean `{called}`?"
     meant = _CALLED.get(folded(key), key)
+    is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
+    if is_step and key in _OF_KIND:
+        own, hint = _OF_KIND[key]
+        return hint if own not in known or key == "generate" else f"did you mean `{own}`?"
     settings = _keys(language, {"$ref": "#/$defs/ModelSettings"})
     if meant == key and path[-1:] == ("output",) and path[:1] == ("steps",) and key == "format":
         return "for JSON, write `schema: {...}`; for a string, remove `output`"
-    is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
     step = _keys(language, {"$ref": "#/$defs/Generate"})

@@ -20,7 +20,7 @@ from yamlgen.parsing.secret_scan import kind_of
 from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
-from yamlgen.pipeline.value_hints import FIXES, FIXES_OF_OUTPUTS, meant, retyped
+from yamlgen.pipeline.value_hints import FIXES, FIXES_OF_OUTPUTS, NAMED, lacking, meant, parts_below, retyped, share
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.config_fields import NAME
 from yamlgen.suggestions import listing, nearest, suggestion
@@ -149,7 +149,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "required":
             for key in rule:
                 if key not in value:
-                    hint = f"add `{_ADDED[key]}`" if not path and key in _ADDED else None
+                    hint = f"add `{_ADDED[key]}`" if not path and key in _ADDED else lacking(path, key)
                     yield Deviation(Code.MISSING_KEY, path, f"{where} needs `{key}`", hint, wanted=(key,))
         case "oneOf" if isinstance(value, dict):
             yield _one_of(path, rule, value, where)
@@ -178,7 +178,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "oneOf":
             return
         case _:
-            hint = meant(path, value) or _fix(path)
+            hint = meant(path, value) or _fix(path) or share(path, value)
             is_empty = error.validator in _NOT_EMPTY
             yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint, is_empty=is_empty)
 
@@ -197,6 +197,8 @@ def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
 
 def _fix(path: DataPath) -> str | None:
     match path:
+        case ("outputs",):
+            return NAMED["outputs"]
         case ("output", key) | ("outputs", _, key) if key in FIXES_OF_OUTPUTS:
             return FIXES_OF_OUTPUTS[str(key)]
     return FIXES.get(str(path[-1])) if path else None
@@ -224,9 +226,9 @@ def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[
         for other in needed:
             if key in value and other not in value:
                 message = f"`{key}` requires `{other}`"
-                yield Deviation(
-                    Code.CONFLICT, path, message, f"add `{other}`, or remove `{key}`", (other, key), is_alone=True
-                )
+                hint = parts_below(value) if other == "into" else None
+                hint = hint or f"add `{other}`, or remove `{key}`"
+                yield Deviation(Code.CONFLICT, path, message, hint, (other, key), is_alone=True)
 
 
 def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
@@ -271,7 +273,8 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
         hint = f"{there}; a step of kind {kinds} has its own" if there else f"only a step of kind {kinds} has this key"
     if not path and nearest(key, known) is None and there is None:
         hint = f"{hint}; begin the name of a custom key with `x-`"
-    is_elsewhere = there is not None and there.startswith("it belongs ") and len(path) == 2  # noqa: PLR2004 - a step
+    is_elsewhere = there is not None and there.startswith(("it belongs ", "write `kind: ", "write its keys "))
+    is_elsewhere = is_elsewhere and len(path) == 2  # noqa: PLR2004 - a step
     called = called_here(path, key, known)
     return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere, called=called)
 

@@ -45,14 +45,20 @@ _MEANT: Final = {
 }
 """The hint for a word that is not allowed, by key and word."""
 
-_NAMED: Final = {
+NAMED: Final = {
     "steps": "write each step under its name, as in `draft: {prompt: ...}`",
     "models": "write each model under its name, as in `writer: {id: ...}`",
     "params": "write each parameter under its name, as in `language: {type: string}`",
     "columns": "write each column under its name, as in `text: row.text`",
     "outputs": "write each output under its name, as in `train: {path: out/train.jsonl}`",
 }
+"""The hint for a list in place of a mapping, by key."""
+
 _EXPRESSIONS: Final = ("for_each", "when", "value", "from")
+_CONDITIONS: Final = ("when", "where")
+_READS: Final = re.compile(r"(?:row|steps|params|item|matrix)[.\[].*|item|item_index|not .*", re.DOTALL)
+"""Matches a string in a list or mapping that is an expression, not a text."""
+
 _STEP: Final = 3
 """The length of the path of a step's key."""
 
@@ -68,6 +74,26 @@ def meant(path: DataPath, value: JSON) -> str | None:
     return _MEANT.get(str(path[-1]), {}).get(str(value).lower()) if path else None
 
 
+def lacking(path: DataPath, key: str) -> str | None:
+    """Return the hint for a missing key of an output, or `None`."""
+    if key != "path" or path[:1] not in (("output",), ("outputs",)):
+        return None
+    return f"add `path: out/{path[1] if len(path) > 1 else 'rows'}.jsonl`"
+
+
+def parts_below(split: dict[str, JSON]) -> str | None:
+    """Return the hint for the parts of a split that are beside `by`, or `None` if there are none."""
+    parts = ", ".join(f"{name}: {json.dumps(part)}" for name, part in split.items() if name != "by")
+    return f"write the parts under it: `into: {{{parts}}}`" if parts else None
+
+
+def share(path: DataPath, value: JSON) -> str | None:
+    """Return the hint for a share of a split that is a percentage, or `None`."""
+    if "split" not in path[1:3] or not isinstance(value, int | float) or not 1 < value <= 100:  # noqa: PLR2004
+        return None
+    return f"write a part of 1: `{value / 100:g}` for {value}%"
+
+
 def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PLR0911 - a table
     """Return the hint for a value of the wrong type, or `None` if it is unclear what was meant.
 
@@ -81,6 +107,8 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
         return f'each column is an expression: write "{"none" if value is None else json.dumps(value)}" in quotes'
     if value is None:
         return "write a value, or remove the key"
+    if _is_of_output(path) and wanted == "string":
+        return _as_expression(str(path[-1]), value) if isinstance(value, list | dict) else _quoted(value)
     in_step = _of_step(path, wanted, value) if path[:1] == ("steps",) and len(path) >= _STEP else None
     if in_step is not None:
         return in_step
@@ -102,8 +130,40 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
     if isinstance(value, list) and (is_path or path in (("input", "id"), ("model",))):
         return _one_of(path, value)
     if wanted == "string" and isinstance(value, int | float):
-        return f'put it in quotes: "{json.dumps(value)}"'
+        return _quoted(value)
     return None
+
+
+def _quoted(value: JSON) -> str:
+    return f'put it in quotes: "{json.dumps(value)}"'
+
+
+def _is_of_output(path: DataPath) -> bool:
+    """Check whether a path is that of an expression of an output, which is no column."""
+    part = {"output": 1, "outputs": 2}.get(str(path[0]), len(path)) if path else 0
+    return path[part:] in (("for_each",), ("where",), ("unique",), ("split", "by"))
+
+
+def _as_expression(key: str, value: JSON) -> str:
+    """Return the hint for a list or a mapping that must be an expression."""
+    parts = [_source(part) for part in value] if isinstance(value, list) else []
+    conditions = [f"({part})" if " or " in part and parts[1:] else part for part in parts]
+    source = " and ".join(conditions) if parts and key in _CONDITIONS else _source(value)
+    quote = "'" if '"' in source else '"'
+    if len(source) > _LONGEST or quote in source:
+        return "write it as an expression, in quotes"
+    return f"write it as an expression, in quotes: `{key}: {quote}{source}{quote}`"
+
+
+def _source(value: JSON) -> str:
+    """Return the expression that was probably meant by a value of YAML: a string in it may be an expression."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_source, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(name)}: {_source(part)}' for name, part in value.items())}}}"
+    if value is None or (isinstance(value, str) and _READS.fullmatch(value)):
+        return str(value or "none")
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _one_of(path: DataPath, value: list[JSON]) -> str | None:
@@ -133,8 +193,7 @@ def _of_step(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: P
             case "value", dict():
                 return "for several expressions, write them under `values`, each with its name"
     if wanted == "string" and (key in _EXPRESSIONS or path[2:-1] in (("values",), ("args",))):
-        is_short = isinstance(value, list | dict) and "'" not in _shown(value) and _shown(value) != "..."
-        return f"write it as an expression, in quotes: `{key}: '{_shown(value)}'`" if is_short else None
+        return _as_expression(key, value) if isinstance(value, list | dict) else None
     if key == "choices" and isinstance(value, dict):
         return "write it as a list; to set how often each is drawn, add a list `weights`"
     if path[2:-1] == ("draws",) and isinstance(value, list):
@@ -148,7 +207,7 @@ def _as_mapping(path: DataPath, value: JSON) -> str | None:
         is_rows = bool(value) and all(isinstance(row, dict) for row in value)
         return "write the list under `rows`: `rows: [...]`" if is_rows else "write `path: ...` below it, for one file"
     if isinstance(value, list) and (len(path) == 1 or key == "columns"):
-        return _NAMED.get(key)
+        return NAMED.get(key)
     if path[:1] == ("outputs",) and len(path) == 2 and isinstance(value, str):  # noqa: PLR2004 - an output by name
         path, key = ("output",), "output"
     if key in ("input", "output") and isinstance(value, str):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from yamlgen.collector import Collector
@@ -16,6 +16,7 @@ from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.static_types import ANYTHING, TypeView
+from yamlgen.expressions.syntax_errors import as_string
 from yamlgen.expressions.template_checks import TemplateAnalysis, analyse_expression, analyse_template
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
@@ -68,7 +69,7 @@ class FindingReporter(Collector):
         """
         analysis = read_template(template, seen, when)
         sure = analysis if certain is seen else read_template(template, certain, when)
-        for finding in causes(analysis.findings):
+        for finding in as_text(template, causes(analysis.findings)):
             self.report(template, finding, when, is_guess=finding not in sure.findings)
         if template.role in QUESTIONS:
             self.check_question(template, analysis, is_guess=not sure.view.types())
@@ -193,6 +194,15 @@ def causes(findings: list[Finding]) -> list[Finding]:
         return findings
     following = (Code.MAY_BE_NULL, Code.UNKNOWN_COLUMN)
     return [each for each in findings if each.code not in following or each.near]
+
+
+def as_text(template: StepTemplate, findings: list[Finding]) -> list[Finding]:
+    """Return findings without those that follow from a text which was not written as a string: a hint tells how to."""
+    is_value = template.role in ("column", "value", "arg") and not re.fullmatch(r"[\w.]+", template.source.strip())
+    fix = as_string(template.source) if is_value else None
+    is_text = fix is not None and all(each.code is Code.UNKNOWN_NAME for each in findings)
+    is_near = any((each.hint or "").startswith("did you mean") for each in findings)
+    return [replace(each, hint=fix) for each in findings[:1]] if is_text and not is_near else findings
 
 
 def read_template(
