@@ -45,7 +45,6 @@ async def arun(  # noqa: PLR0913 - the options of the command
     store: str | Path | None = None,
     simulate: bool = False,
     latency: float = 0.0,
-    batch_delay: float = 0.0,
     faults: Sequence[str] = (),
     seed: int = 0,
     watched: bool = False,
@@ -81,7 +80,6 @@ async def arun(  # noqa: PLR0913 - the options of the command
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
         simulate: use the simulated API: no key, no network, no cost.
         latency: seconds by which each simulated answer is delayed.
-        batch_delay: seconds after which each simulated batch ends.
         faults: simulated faults by rate, such as `["rate_limit=0.1"]`.
         seed: selects the simulated answers and faults.
         watched: somebody is at a terminal: an API that cannot be reached is reported within seconds. Otherwise the run
@@ -112,7 +110,6 @@ async def arun(  # noqa: PLR0913 - the options of the command
         max_pause=max_pause,
         yes=yes,
         latency=latency,
-        batch_delay=batch_delay,
         faults=faults,
         seed=seed,
         watched=watched,
@@ -132,7 +129,6 @@ async def aplan(  # noqa: PLR0913 - the options of the command
     store: str | Path | None = None,
     simulate: bool = False,
     latency: float = 0.0,
-    batch_delay: float = 0.0,
     faults: Sequence[str] = (),
     seed: int = 0,
 ) -> RunForecast:
@@ -150,7 +146,6 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
         simulate: estimate a run with the simulator.
         latency: seconds by which each simulated answer is delayed.
-        batch_delay: seconds after which each simulated batch ends.
         faults: simulated faults by rate, such as `["rate_limit=0.1"]`.
         seed: selects the simulated answers and faults.
 
@@ -168,7 +163,6 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         store=None if store is None else Path(store),
         fresh=fresh,
         latency=latency,
-        batch_delay=batch_delay,
         faults=faults,
         seed=seed,
     )

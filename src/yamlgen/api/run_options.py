@@ -39,7 +39,6 @@ class RunOptions:
     max_pause: float | None = None
     yes: bool = False
     latency: float = 0.0
-    batch_delay: float = 0.0
     faults: Sequence[str] = ()
     seed: int = 0
     watched: bool = False
@@ -47,14 +46,11 @@ class RunOptions:
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
             raise UsageError(f"`seed` must be an integer, not {self.seed!r}", code=Code.BAD_PARAM)
-        if not self.simulate and (self.latency or self.batch_delay or self.faults or self.seed):
-            names = by_surface(
-                command="`--latency`, `--batch-delay`, `--fault` and `--seed`",
-                python="`latency`, `batch_delay`, `faults` and `seed`",
-            )
+        if not self.simulate and (self.latency or self.faults or self.seed):
+            names = by_surface(command="`--latency`, `--fault` and `--seed`", python="`latency`, `faults` and `seed`")
             message = f"{names} require {option('simulate')}"
             raise UsageError(message, code=Code.BAD_PARAM, hint="they control the simulator")
-        for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0), ("batch_delay", 0)):
+        for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < least):
                 raise UsageError(f"`{name}` must be {least} or more, not {value!r}", code=Code.BAD_PARAM)
@@ -76,9 +72,7 @@ class RunOptions:
     @property
     def simulation(self) -> SimulatorSettings | None:
         """The settings of the simulator, if the run is simulated."""
-        if not self.simulate:
-            return None
-        return SimulatorSettings(self.latency, tuple(self.faults), self.seed, self.batch_delay)
+        return SimulatorSettings(self.latency, tuple(self.faults), self.seed) if self.simulate else None
 
     def over(self, plan: Plan) -> Plan:
         """Return the plan with these limits and this concurrency."""

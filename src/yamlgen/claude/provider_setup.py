@@ -46,12 +46,7 @@ async def open_provider(
         return
     from yamlgen.simulator.server import Simulator  # noqa: PLC0415 - for simulated runs only
 
-    simulator = Simulator(
-        faults=simulation.rates,
-        latency=simulation.latency,
-        seed=simulation.seed,
-        batch_delay=simulation.batch_delay,
-    )
+    simulator = Simulator(faults=simulation.rates, latency=simulation.latency, seed=simulation.seed)
     base_url = await simulator.start()
     try:
         yield ClaudeProvider(runtime, base_url=base_url, simulator=simulation.name)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CONTINUED: Final = (Code.STOPPED, Code.LIMIT, Code.PAUSED_TOO_LONG)
 """What ends a run that the same command continues."""
 
-_SIMULATION: Final = {"--simulate": 0, "--seed": 1, "--fault": 1, "--latency": 1, "--batch-delay": 1}
+_SIMULATION: Final = {"--simulate": 0, "--seed": 1, "--fault": 1, "--latency": 1}
 _REPEATED: Final = ("-p", "--param", "--set", "--input", "--store", "--env-file")
 _TRIAL: Final = ("--limit", "20")
 """A trial over this many rows makes an estimate narrow."""

@@ -132,7 +132,7 @@ def display_options(function: F) -> F:
 
 
 def fault_options(function: F) -> F:
-    """Add `--latency`, `--batch-delay`, `--fault` and `--seed`, which control the simulated API."""
+    """Add `--latency`, `--fault` and `--seed`, which control the simulated API."""
     function = click.option(
         "--seed", default=0, show_default=True, metavar="N", help="Draw other simulated answers and faults."
     )(function)
@@ -143,14 +143,7 @@ def fault_options(function: F) -> F:
         metavar="NAME=RATE",
         help="Let a share of the simulated requests fail, such as rate_limit=0.1. Faults: rate_limit, overloaded, "
         "server_error, invalid_output, refusal, truncate, blank, unreadable, disconnect, bad_request, hang, "
-        "no_message; of batches: batch_lost, batch_cut, batch_errored, batch_expired, batch_canceled, batch_twice.",
-    )(function)
-    function = click.option(
-        "--batch-delay",
-        default=0.0,
-        type=click.FloatRange(0, 86_400),
-        metavar="SECONDS",
-        help="End each simulated Message Batch after this time.",
+        "no_message.",
     )(function)
     return click.option(
         "--latency",

@@ -40,10 +40,7 @@ _IN_SCOPE = re.compile(r"\b(?:row|params|steps|item|item_index|matrix|output)\b"
 _LONGEST = 60
 _OPENING = re.compile(r"\{\{|\{%")
 _CLOSING = re.compile(r"\}\}|%\}")
-
-
-_OPERATOR: Final = re.compile(r"[=<>|+*/~%'\"()]|\b(?:and|or|not|in|is|if)\b")
-"""Shows that the text around a placeholder is an expression, and not words."""
+_OPERATOR = re.compile(r"[=<>|+*/~%'\"()]|\b(?:and|or|not|in|is|if)\b")
 
 
 def as_string(source: str) -> str | None:
