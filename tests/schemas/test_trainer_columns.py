@@ -119,6 +119,22 @@ WRONG = {
         {"messages": tuple_of(said("user"), said("assistant", NUMBER))},
         [(("messages", 1, "content"), "`messages[1].content` must be a string, not a number")],
     ),
+    "a weight of another role": (
+        "chat",
+        {"messages": tuple_of(said("user", weight=NUMBER), said("assistant", weight=const(2)))},
+        [
+            (("messages", 0, "weight"), "`messages[0].weight` is for messages from `assistant`, not from `user`"),
+            (("messages", 1, "weight"), "`messages[1].weight` must be 0 or 1, not `2`"),
+        ],
+    ),
+    "an optional key of another type": (
+        "chat",
+        {"messages": tuple_of(said("user", name=NUMBER), said("assistant", train=TEXT))},
+        [
+            (("messages", 0, "name"), "`messages[0].name` must be a string, not a number"),
+            (("messages", 1, "train"), "`messages[1].train` must be a boolean, not a string"),
+        ],
+    ),
     "an unknown key": (
         "chat",
         {"messages": tuple_of(said("user"), said("assistant", contents=TEXT))},
@@ -227,7 +243,15 @@ calls = st.sampled_from([None, [], [{"function": {"name": "f"}}]])
 right = st.sampled_from([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])
 messages = right | st.fixed_dictionaries(
     {},
-    optional={"role": roles, "content": contents, "tool_calls": calls, "weight": st.integers(0, 2), "odd": st.none()},
+    optional={
+        "role": roles,
+        "content": contents,
+        "tool_calls": calls,
+        "weight": st.integers(0, 2) | st.none() | st.booleans(),
+        "name": st.none() | st.integers() | st.just("n"),
+        "train": st.none() | st.booleans() | st.just(1),
+        "odd": st.none(),
+    },
 )
 cells = st.one_of(
     st.text(max_size=3),

@@ -184,6 +184,10 @@ NOT_CHAT = {
         {"messages": [{**ASK, "weight": 1}, ANSWER]},
         ["`messages[0].weight` is for messages from `assistant`, not from `user`"],
     ),
+    "messages from elsewhere": (
+        {"messages": [{"from": [ASK]}, ANSWER]},
+        ["`messages[0].from` is not a key of a message; join lists in an expression, as in `row.messages + [...]`"],
+    ),
     "an odd weight": (
         {"messages": [ASK, {**ANSWER, "weight": 0.5}]},
         ["`messages[1].weight` must be 0 or 1, not `0.5`"],

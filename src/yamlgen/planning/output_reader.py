@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -33,12 +34,25 @@ _KEPT: Final = "a failed row has null for what it lacks"
 _HIDING: Final = frozenset({Code.TEMPLATE_SYNTAX, Code.UNKNOWN_NAME, Code.UNKNOWN_STEP})
 """The mistakes that hide which steps an expression needs."""
 
+_KINDS: Final[Mapping[type, str]] = {str: "string", bool: "boolean", int: "integer"}
+"""The types of constants whose value is known."""
+
 _SHAPES: Final = {
     "chat": "write `messages: [{role: \"'user'\", content: ...}, {role: \"'assistant'\", content: ...}]`",
     "instruction": "write `prompt` and `completion`, both as strings or both as lists of messages",
     "preference": "write `prompt`, `chosen` and `rejected`, all as strings or all as lists of messages",
 }
 """What a shape requires, as hints."""
+
+_WAYS: Final = (
+    (r".* only the first message can be from .*", "move it to the front"),
+    (r".* must contain a message from `user`", "add a message from `user`"),
+    (r".* must end with a message .*|.* the last message must be .*", "add such a message at the end"),
+    (r".* the first message must be .*", "begin with such a message"),
+    (r".*\.content` must be a string, not a (?:number|boolean)", "convert it with `| string`"),
+    (r".*\[\d+\]\.(?!content|role)\w+` (?:must be .*, not|is for messages from) .*", "change it, or remove it"),
+)
+"""The fixes of flaws in messages, each with a pattern for the fact; the first match is used."""
 
 
 @dataclass
@@ -164,7 +178,10 @@ class OutputReader:
                 at = (*at, key)
             mark = self.parsed.document.mark(at, key=at[-1] == "columns")
             fact, _, fix = message.partition("; ")
-            fix = fix or _SHAPES[shape] if columns is not None else f"under `columns`, {_SHAPES[shape]}"
+            if columns is None:
+                fix = f"under `columns`, {_SHAPES[shape]}"
+            elif not fix:
+                fix = next((way for pattern, way in _WAYS if re.fullmatch(pattern, fact)), _SHAPES[shape])
             self.reporter.complain(Code.WRONG_SHAPE, fact, mark, fix)
 
 
@@ -177,13 +194,13 @@ def _column_type(column: Any, path: DataPath, types: Mapping[DataPath, Type]) ->
 
 
 def _constant(source: str) -> Type | None:
-    """Return the type of a constant string; `None` for other expressions."""
+    """Return the type of a constant that is no list or mapping; `None` for other expressions."""
     try:
         tree = parse_expression(source)
     except (TemplateSyntaxError, RecursionError, ValueError):
         return None
-    if isinstance(tree, nodes.Const) and isinstance(tree.value, str):
-        return Type({"type": "string", "const": tree.value})
+    if isinstance(tree, nodes.Const) and type(tree.value) in _KINDS:
+        return Type({"type": _KINDS[type(tree.value)], "const": tree.value})
     return None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from yamlgen.parsing.source_map import DataPath
+from yamlgen.schemas.constraints import shown
 from yamlgen.schemas.satisfiability import is_empty
 from yamlgen.schemas.trainer_formats import (
     EMPTY,
@@ -19,10 +20,12 @@ from yamlgen.schemas.trainer_formats import (
     KEYS,
     MADE_OF,
     MISSING,
+    OPTIONAL,
     ROLES,
     RULES,
     UNASKED,
     MessageRules,
+    for_others,
     misplaced,
     no_object,
     not_of,
@@ -219,11 +222,35 @@ def _message_flaws(item: Type, at: DataPath, first: Sequence[str] | None) -> lis
         found.append(((*at, "content"), f"must be a string, not {_spoken(kinds)}" if kinds else MISSING))
     schema = item.schema if isinstance(item.schema, dict) else {}
     const = schema.get("const")
-    names = [*schema.get("required", ()), *(const if isinstance(const, dict) else ())]
-    unknown = [((*at, name), unknown_key(name)) for name in names if name not in KEYS]
+    names = list(dict.fromkeys([*schema.get("required", ()), *(const if isinstance(const, dict) else ())]))
+    for name in names:
+        fact = _optional_fact(item, name, roles) if name in OPTIONAL else None
+        found += [((*at, name), fact)] if fact is not None else []
+    unknown = [((*at, name), unknown_key(name, names)) for name in names if name not in KEYS]
     if unknown:  # a key that is missing has probably the wrong name
         found = [flaw for flaw in found if flaw[1] != MISSING]
     return [*found, *unknown]
+
+
+def _optional_fact(item: Type, name: str, roles: Sequence[str]) -> str | None:
+    """Return the predicate for an optional key that no message of a type may have as it is; `None` if one may."""
+    rule = OPTIONAL[name]
+    if _no(item, _with(**{name: {"anyOf": [rule.schema, {"type": "null"}]}})):
+        kinds = {kind for kind in VALUES if not _no(item, _with(**{name: {"type": kind}}))}
+        given = _member(item, name)
+        said = _spoken(kinds) if given is None else shown(given)
+        return f"must be {rule.must}, not {said}" if kinds else None
+    if rule.role is None or not roles or rule.role in roles or not _no(item, _with(**{name: {"type": "null"}})):
+        return None
+    return for_others(name, "` or `".join(roles))
+
+
+def _member(item: Type, name: str) -> JSON:
+    """Return the value that a member of all values of a type has; `None` if it is unknown."""
+    schema = item.schema if isinstance(item.schema, dict) else {}
+    const = schema.get("const")
+    member = {"const": const.get(name)} if isinstance(const, dict) else schema.get("properties", {}).get(name)
+    return member.get("const") if isinstance(member, dict) else None
 
 
 def _with(**members: JSON) -> dict[str, Any]:
@@ -249,8 +276,5 @@ def _roles(item: Type) -> list[str]:
 
 def _no_role(item: Type) -> str:
     """Return the predicate for the role of messages of a type, none of which is a role."""
-    schema = item.schema if isinstance(item.schema, dict) else {}
-    const = schema.get("const")
-    role = {"const": const.get("role")} if isinstance(const, dict) else schema.get("properties", {}).get("role")
-    values = [role["const"]] if isinstance(role, dict) and "const" in role else []
-    return unknown_role(values[0]) if values else f"must be a role: {listing(ROLES)}"
+    role = _member(item, "role")
+    return f"must be a role: {listing(ROLES)}" if role is None else unknown_role(role)

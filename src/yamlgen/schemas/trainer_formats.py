@@ -7,7 +7,7 @@ the keys that at least one of them documents, and a key with null is as good as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -114,10 +114,17 @@ def wrong_end(roles: tuple[str, ...], where: str, role: str) -> str:
     return f"cannot be `{role}`: the {where} message must be from {' or '.join(f'`{each}`' for each in roles)}"
 
 
-def unknown_key(key: str) -> str:
-    """Return the predicate for a key that trainers do not document."""
+def unknown_key(key: str, keys: Collection[str]) -> str:
+    """Return the predicate for a key of `keys`, those of the message, that trainers do not document."""
+    if key == "from" and len(keys) == 1:
+        return "is not a key of a message; join lists in an expression, as in `row.messages + [...]`"
     near = _OTHER_KEYS.get(key) or nearest(key, KEYS)
     return f"is not a key of a message; {f'did you mean `{near}`?' if near else f'keys: {listing(KEYS)}'}"
+
+
+def for_others(key: str, role: str) -> str:
+    """Return the predicate for a key that only messages from another role may have."""
+    return f"is for messages from `{OPTIONAL[key].role}`, not from `{role}`"
 
 
 EMPTY: Final = "is an empty list; a conversation has at least one message"
@@ -153,25 +160,36 @@ def _is_string(value: JSON) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """The rule for an optional key of a message: what it must be, and the role of the messages that may have it."""
+    """The rule for an optional key of a message: what it must be, and the role of the messages that may have it.
+
+    `schema` accepts what `fits` accepts, and more if that cannot be told from a type.
+    """
 
     must: str
+    schema: Mapping[str, JSON]
     fits: Callable[[JSON], bool]
     role: str | None = None
 
 
-_OPTIONAL: Final[Mapping[str, _Key]] = {
-    "name": _Key("a string", _is_string),  # OpenAI, TRL
-    "tool_calls": _Key('a list of calls such as `{"function": {"name": ...}}`', _is_calls, "assistant"),
-    "tool_call_id": _Key("a string", _is_string, "tool"),  # OpenAI, Axolotl
-    "weight": _Key("0 or 1", lambda value: not isinstance(value, bool) and value in (0, 1), "assistant"),  # OpenAI
-    "thinking": _Key("a string", _is_string, "assistant"),  # TRL
-    "reasoning_content": _Key("a string", _is_string, "assistant"),  # Axolotl
-    "train": _Key("a boolean", lambda value: isinstance(value, bool)),  # Axolotl
-    "train_detail": _Key("a list", lambda value: isinstance(value, list)),  # Axolotl
-}
+def _is_weight(value: JSON) -> bool:
+    return not isinstance(value, bool) and value in (0, 1)
 
-KEYS: Final = ("role", "content", *_OPTIONAL)
+
+_TEXT: Final = {"type": "string"}
+_ARRAY: Final = {"type": "array"}
+OPTIONAL: Final[Mapping[str, _Key]] = {
+    "name": _Key("a string", _TEXT, _is_string),  # OpenAI, TRL
+    "tool_calls": _Key('a list of calls such as `{"function": {"name": ...}}`', _ARRAY, _is_calls, "assistant"),
+    "tool_call_id": _Key("a string", _TEXT, _is_string, "tool"),  # OpenAI, Axolotl
+    "weight": _Key("0 or 1", {"enum": [0, 1]}, _is_weight, "assistant"),  # OpenAI
+    "thinking": _Key("a string", _TEXT, _is_string, "assistant"),  # TRL
+    "reasoning_content": _Key("a string", _TEXT, _is_string, "assistant"),  # Axolotl
+    "train": _Key("a boolean", {"type": "boolean"}, lambda value: isinstance(value, bool)),  # Axolotl
+    "train_detail": _Key("a list", _ARRAY, lambda value: isinstance(value, list)),  # Axolotl
+}
+"""The keys of messages that are not required."""
+
+KEYS: Final = ("role", "content", *OPTIONAL)
 """The keys of messages."""
 
 _USUAL: Final = frozenset({"role", "content"})
@@ -215,10 +233,10 @@ def _flaws(message: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in message.items():
         if key in _USUAL:
             continue
-        rule = _OPTIONAL.get(key)
+        rule = OPTIONAL.get(key)
         if rule is None:
-            yield key, unknown_key(key)
+            yield key, unknown_key(key, message)
         elif value is not None and not rule.fits(value):
             yield key, f"must be {rule.must}, not {shown(value)}"
         elif value is not None and rule.role is not None and role in ROLES and role != rule.role:
-            yield key, f"is for messages from `{rule.role}`, not from `{role}`"
+            yield key, for_others(key, str(role))
