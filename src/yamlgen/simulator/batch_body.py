@@ -211,8 +211,8 @@ class _Body:
             raise SimulatedAPIError("Request exceeds the maximum size", "request_too_large")
         try:
             return self._decoder.decode(chunk or b"", final=self._ended)
-        except UnicodeDecodeError as error:
-            raise SimulatedAPIError(f"The request body is not valid JSON: {error}") from None
+        except UnicodeDecodeError:
+            raise SimulatedAPIError("The request body is not valid JSON: it is not UTF-8") from None
 
     def _invalid(self, message: str, at: int) -> SimulatedAPIError:
         return SimulatedAPIError(f"The request body is not valid JSON: {message}: char {self._before + at}")
