@@ -203,6 +203,22 @@ def test_a_refusal_arrives_before_the_body_is_sent(wrong):
     talk(refused)
 
 
+def test_a_creation_that_breaks_off_creates_nothing():
+    """The client is gone in the middle of its body."""
+
+    async def half():
+        yield json.dumps({"requests": requests(3)}).encode()[:-20]
+        raise ConnectionError
+
+    async def broken(client, simulator):
+        async with aiohttp.ClientSession(headers=HEADERS) as session:
+            with pytest.raises((aiohttp.ClientError, ConnectionError)):
+                await session.post(f"{simulator.url}{PATH}", data=half())
+        return [batch async for batch in client.messages.batches.list()]
+
+    assert talk(broken) == []
+
+
 def test_requests_are_read_in_any_order():
     """The spool gives each of them again, whichever is asked for first."""
     wanted = requests(50)

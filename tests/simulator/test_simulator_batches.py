@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import anthropic
 import pytest
 
-from batch_requests import PATH, counts, ended, lines, made, one, params, requests, response_of, results
+from batch_requests import HEADERS, PATH, counts, ended, lines, made, one, params, requests, response_of, results
 from simulator_calls import SCHEMA, TOOL, talk
 from yamlgen.errors import UsageError
 from yamlgen.simulator.server import Simulator
@@ -61,7 +61,7 @@ def test_counts_are_zero_until_the_whole_batch_has_ended():
             await client.messages.batches.delete(created.id)
         return [created, early], await ended(client, created)
 
-    early, late = talk(looks, batch_delay=0.3)
+    early, late = talk(looks, batch_delay=1.5)
     for batch in early:
         assert (batch.processing_status, counts(batch)) == ("in_progress", {"processing": 10})
     assert counts(late) == {"succeeded": 9, "errored": 1}
@@ -124,6 +124,22 @@ def test_even_a_small_batch_is_out_of_order(count):
 
     for seed in range(5):
         assert talk(order, seed=seed) != [f"id-{index}" for index in range(count)]
+
+
+def test_results_are_read_to_their_end_while_their_batch_is_deleted():
+    """Two read them at once, and one of them loses nothing by the other's haste."""
+
+    async def both(client, _):
+        batch = await ended(client, await client.messages.batches.create(requests=requests(5_000)))
+        address = f"{str(client.base_url).rstrip('/')}{PATH}/{batch.id}/results"
+        async with client._client.stream("GET", address, headers=HEADERS) as response:
+            whole = await lines(client, batch)
+            await client.messages.batches.delete(batch.id)
+            return whole, [line async for line in response.aiter_lines()]
+
+    whole, slow = talk(both)
+    assert len(whole) == 5_000
+    assert slow == whole
 
 
 def test_the_address_of_the_results_is_on_another_host():
@@ -205,11 +221,11 @@ def test_the_beta_client_creates_the_same_batches():
 
 
 def test_a_canceled_batch_keeps_what_is_done():
-    """Half of its delay is half of its results; the rest is canceled, and told so in each line."""
+    """A quarter of its delay is a quarter of its results; the rest is canceled, and told so in each line."""
 
     async def canceled(client, _):
         batch = await client.messages.batches.create(requests=requests(200))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
         first = await client.messages.batches.cancel(batch.id)
         second = await client.messages.batches.cancel(batch.id)
         assert (first.processing_status, counts(first)) == ("canceling", {"processing": 200})
@@ -219,11 +235,27 @@ def test_a_canceled_batch_keeps_what_is_done():
             await client.messages.batches.cancel(batch.id)
         return batch, await results(client, batch)
 
-    batch, found = talk(canceled, batch_delay=1)
+    batch, found = talk(canceled, batch_delay=4)
     assert batch.cancel_initiated_at is not None
-    assert 20 < counts(batch)["canceled"] < 180
+    assert 0 < counts(batch)["canceled"] <= 150
     assert sum(each.result.type == "canceled" for each in found) == counts(batch)["canceled"]
     assert counts(batch)["succeeded"] + counts(batch)["canceled"] == len(found) == 200
+
+
+def test_a_large_batch_is_canceled_while_it_ends():
+    """What is not answered yet when the cancelation comes is canceled."""
+
+    async def canceled(client, _):
+        batch = await client.messages.batches.create(requests=requests(30_000))
+        looking = asyncio.create_task(client.messages.batches.retrieve(batch.id))
+        await asyncio.sleep(0.05)
+        assert (await client.messages.batches.cancel(batch.id)).processing_status == "canceling"
+        await looking
+        return await ended(client, batch)
+
+    found = counts(talk(canceled))
+    assert found["canceled"] > 0
+    assert found["succeeded"] + found["canceled"] == 30_000
 
 
 def test_a_batch_that_is_canceled_at_once_has_no_answers():
@@ -302,7 +334,7 @@ def test_the_queue_has_an_end():
         second = await client.messages.batches.create(requests=requests(5))
         return caught.value.response.headers, second, [each async for each in client.messages.batches.list()]
 
-    headers, second, listed = talk(filled, batch_delay=0.2, batch_queue=10)
+    headers, second, listed = talk(filled, batch_delay=1, batch_queue=10)
     assert headers["retry-after"] == "1"
     assert listed[0].id == second.id
     assert len(listed) == 2
