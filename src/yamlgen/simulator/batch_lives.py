@@ -72,7 +72,6 @@ class SimulatedBatch:
         self._created = datetime.now(UTC)
         self._canceled: datetime | None = None
         self._ended: datetime | None = None
-        self._answered = 0
         self._most_answered = self._count
         self._counts: Counter[str] = Counter()
         self.task: asyncio.Task[None] | None = None
@@ -107,6 +106,8 @@ class SimulatedBatch:
     def cancel(self) -> None:
         """Cancel what is not answered yet: of a batch whose delay is half over, half.
 
+        Without a delay, that is what remains when it comes.
+
         Raises:
             SimulatedAPIError: 400, if it has ended.
         """
@@ -117,24 +118,24 @@ class SimulatedBatch:
         self._canceled = datetime.now(UTC)
         now = time.monotonic()
         part = min(1.0, (now - self._begun) / self._delay) if self._delay else 0.0
-        self._most_answered = max(self._answered, int(part * self._count))
+        self._most_answered = int(part * self._count)
         self._ends = min(self._ends, now + min(_CANCELING, _PART * self._delay))
 
     async def end(self, model: BatchModel) -> None:
         """Answer the requests, in the order of the results."""
         requests, results, counts = self._requests, LineSpool(), Counter[str]()
         assert requests is not None  # noqa: S101 - only an ended batch has none
-        for self._answered, index in enumerate(self._order):  # noqa: B020 - shows how far it is
+        for place, index in enumerate(self._order):
             request = requests.request(index)
             kind, line, is_twice = "canceled", line_of(f'"{request["custom_id"]}"', "canceled"), False
-            if self._answered < self._most_answered:
+            if place < self._most_answered:
                 kind, line, is_twice = model.result(
                     request, self._conditions, self._before[index] if self._before else 0
                 )
             counts[kind] += 1
             for _ in range(1 + is_twice):
                 results.append(line.encode())
-            if self._answered % _AT_ONCE == 0:
+            if place % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         results.finish()
         self.results, self._counts, self._ended = results, counts, datetime.now(UTC)
