@@ -4,6 +4,8 @@ import asyncio
 import io
 import json
 import random
+import subprocess
+import sys
 
 import aiohttp
 import anthropic
@@ -226,3 +228,47 @@ def test_requests_are_read_in_any_order():
     order = list(range(50))
     random.Random(1).shuffle(order)  # noqa: S311 - a choice of cases
     assert [spool.request(index) for index in order] == [wanted[index] for index in order]
+
+
+FLAT = """
+import asyncio, json, resource, sys
+import aiohttp
+from yamlgen.simulator.server import Simulator
+
+HEADERS = {"x-api-key": "x", "anthropic-version": "2023-06-01", "content-type": "application/json"}
+
+async def body(count):
+    for index in range(count):
+        messages = [{"role": "user", "content": f"{index} " * 900}]
+        params = {"model": "claude-haiku-5-5", "max_tokens": 9000, "messages": messages}
+        request = {"custom_id": f"{index:064d}", "params": params}
+        yield (("," if index else '{"requests": [') + json.dumps(request)).encode()
+    yield b"]}"
+
+async def main(count):
+    async with Simulator() as simulator, aiohttp.ClientSession(headers=HEADERS) as session:
+        url = f"{simulator.url}/v1/messages/batches"
+        async with session.post(url, data=body(count)) as response:
+            batch = await response.json()
+        while batch["processing_status"] != "ended":
+            async with session.get(f"{url}/{batch['id']}") as response:
+                batch = await response.json()
+        lines = 0
+        async with session.get(f"{url}/{batch['id']}/results") as response:
+            async for line in response.content:
+                lines += 1
+    assert lines == batch["request_counts"]["succeeded"] == count
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+asyncio.run(main(int(sys.argv[1])))
+"""
+
+
+def test_memory_does_not_grow_with_a_batch():
+    """10,000 requests of 50 MB take hardly more than 500."""
+    peaks = []
+    for count in (500, 10_000):
+        command = [sys.executable, "-c", FLAT, str(count)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+        peaks.append(int(done.stdout))
+    assert peaks[1] / peaks[0] < 1.1
