@@ -12,7 +12,6 @@ from jsonschema import Draft202012Validator
 from batch_requests import HEADERS, PATH, counts, ended, lines, made, params, requests
 from simulator_calls import SCHEMA, TOOL, talk
 from yamlgen.simulator.faults import Faults
-from yamlgen.simulator.settings import SimulatorSettings
 
 
 def faults(*texts, seed=0):
@@ -192,12 +191,6 @@ def test_no_message_meets_the_faults_of_batches():
     every = [f"batch_{name}=1" for name in ("lost", "cut", "errored", "expired", "canceled", "twice")]
     message = talk(lambda client, _: client.messages.create(**params()), **faults(*every))
     assert message.stop_reason == "end_turn"
-
-
-def test_the_delay_of_batches_changes_no_answer():
-    """Stored answers of a simulator are those of its seed and faults."""
-    assert SimulatorSettings(batch_delay=5).name == SimulatorSettings().name
-    assert SimulatorSettings(faults=["batch_lost=0.5"]).name != SimulatorSettings().name
 
 
 def test_the_command_serves_batches_with_their_delay():
