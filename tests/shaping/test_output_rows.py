@@ -82,3 +82,15 @@ def test_steps_of_a_chain_that_nothing_needs(tmp_path):
     )
     told = yamlgen.validate(path)
     assert [(each.code, each.mark.line) for each in told] == [(Code.UNNEEDED_STEP, 6)]
+
+
+def test_a_function_as_such_is_a_mistake_as_a_whole_value_only(tmp_path):
+    """`type: range` was meant as a string; a test of the name is right."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "version: 1\ninput: {rows: [{id: 1}]}\nsteps: {one: {kind: compute, value: 'range is defined'}}\n"
+        "output: {path: o.jsonl, columns: {one: steps.one, kind: range, of: 'range(2) | list'}}\n"
+    )
+    (told,) = yamlgen.validate(path)
+    assert (told.code, told.mark.line) == (Code.UNKNOWN_NAME, 4)
+    assert told.hint.startswith("a string is written `\"'range'\"`")

@@ -241,10 +241,7 @@ class NameResolver:
             if node.name in self.names and not base:
                 self._whole(node)
             return scope[node.name]
-        elif node.name in sandbox().globals:
-            way = f"a string is written `\"'{node.name}'\"`; a call has parentheses, as in `{node.name}(...)`"
-            self._complain(Code.UNKNOWN_NAME, f"`{node.name}` is a function, not a value", start, end, way)
-        elif not self._is_told(start):
+        elif node.name not in sandbox().globals and not self._is_told(start):
             hint = meant(self.source, start, node.name, scope, self.names)
             text = _JOINED.match(self.source, start) if hint == quoted(node.name) else None
             if text is not None and text[0] != node.name:  # a string with hyphens, which are read as minus signs

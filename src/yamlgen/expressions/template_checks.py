@@ -17,7 +17,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from yamlgen.errors import Code
 from yamlgen.expressions import sample_evaluation, type_inference
 from yamlgen.expressions.evaluation import parse_expression
-from yamlgen.expressions.jinja_environment import parse
+from yamlgen.expressions.jinja_environment import parse, sandbox
 from yamlgen.expressions.name_resolution import Finding, UsedNames
 from yamlgen.expressions.narrowing import Forks, Path, forks, not_null, path_of
 from yamlgen.expressions.operator_checks import OperationChecker
@@ -85,6 +85,8 @@ def analyse_expression(
         tree = parse_expression(source)
         walk.guard(tree)
         view = walk.view(tree, dict(scope))
+        if isinstance(tree, nodes.Name) and tree.name in sandbox().globals and tree.name not in scope:
+            walk.findings.append(_function(tree.name, source))
     except TemplateSyntaxError as error:
         at = min(error.lineno, max(len(source) - 1, 0))
         message, start, end, hint = explain_expression(source, error.message or "", at)
@@ -101,6 +103,13 @@ def _always_holds(tree: nodes.Node) -> bool:
         return _always_holds(tree.left) and _always_holds(tree.right)
     path = path_of(tree.node) if isinstance(tree, nodes.Test) and tree.name == "defined" else ()
     return path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - a step as a whole
+
+
+def _function(name: str, source: str) -> Finding:
+    """Return the finding that an expression is a function as such, which was probably meant as a string."""
+    start = source.index(name)
+    hint = f"a string is written `\"'{name}'\"`; a call has parentheses, as in `{name}(...)`"
+    return Finding(Code.UNKNOWN_NAME, f"`{name}` is a function, not a value", start, start + len(name), hint)
 
 
 def _unreadable(error: Exception) -> Finding:
