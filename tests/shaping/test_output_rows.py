@@ -94,3 +94,55 @@ def test_a_function_as_such_is_a_mistake_as_a_whole_value_only(tmp_path):
     (told,) = yamlgen.validate(path)
     assert (told.code, told.mark.line) == (Code.UNKNOWN_NAME, 4)
     assert told.hint.startswith("a string is written `\"'range'\"`")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"where": "row.c is defined", "rejected": "no.jsonl"}, {"for_each": "row.list"}],
+    ids=["dropped", "no items"],
+)
+def test_the_part_of_a_row_without_output_rows_is_not_asked_for(tmp_path, keys):
+    """`split` comes last: what fails in its `by` does not fail a row that has no output rows."""
+    split = {"by": "row.c", "into": {"train": 0.5, "test": 0.5}}
+    rows = [{"id": 1, "list": []}, {"id": 2, "c": "x", "list": [1]}]
+    done = ran(tmp_path, {"path": "o.jsonl", "split": split, **keys}, rows)
+    assert (done.failures, [row["id"] for row in done.rows()]) == ([], [2])
+    if "rejected" in keys:
+        assert json.loads((tmp_path / "no.jsonl").read_text())["id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "output"),
+    [
+        (
+            "{q: {kind: compute, value: 10 / row.n, on_error: null}}",
+            {"where": "row.n == 0", "columns": {"id": "row.id", "q": "steps.q"}},
+        ),
+        (
+            "{q: {kind: compute, for_each: row.list, value: 10 / item, on_item_error: null}}",
+            {"for_each": "steps.q", "where": "item is not none"},
+        ),
+    ],
+    ids=["a null step", "null items"],
+)
+def test_what_may_fail_and_be_null_is_no_mistake(tmp_path, steps, output):
+    """`validate` knows of `on_error: null` and `on_item_error: null`, as the run does."""
+    rows = [{"id": 1, "n": 0, "list": [1, 0]}, {"id": 2, "n": 2, "list": [0, 5]}]
+    path = tmp_path / "p.yaml"
+    source = f"version: 1\ninput: {{rows: {json.dumps(rows)}}}\nsteps: {steps}\n"
+    path.write_text(source + f"output: {json.dumps({'path': 'o.jsonl', **output})}\n")
+    assert yamlgen.validate(path) == []
+    assert yamlgen.run(path).failures == []
+
+
+def test_a_mistake_in_few_rows_is_a_warning(tmp_path):
+    """What fails for each row that `where` keeps is told; the rows that it drops go on."""
+    rows = [{"id": 1, "ok": True}, {"id": 2, "ok": False}]
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        f"version: 1\ninput: {{rows: {json.dumps(rows)}}}\nsteps: {{q: {{kind: compute, value: row.id}}}}\n"
+        'output: {path: o.jsonl, where: row.ok, columns: {q: steps.q, v: "1 / (row.id - row.id)"}}\n'
+    )
+    (told,) = yamlgen.validate(path)
+    assert (told.severity, told.mark.line) == ("warning", 4)
+    assert told.message.startswith("every row for which this is evaluated fails: `1 / (row.id - row.id)`")

@@ -130,7 +130,7 @@ class RowComposer:
             return
         scope = self._scope(row)
         identity = None if self._id is None else id_identity(scope["row"].get(self._id))
-        part = output.part(scope, identity, has_failed=has_failed)
+        part: str | None = None
         for made in [output.failed_row(scope)] if has_failed else output.rows(scope):
             if made.is_rejected:
                 self.counts.rejected += 1
@@ -141,6 +141,8 @@ class RowComposer:
             else:
                 self.counts.rows += 1
                 self.counts.kept += has_failed
+                if part is None:  # only now: `where` may have dropped the rows for which `split.by` fails
+                    part = output.part(scope, identity, has_failed=has_failed)
                 if part:
                     self.counts.parts[part] += 1
                 yield part, self._line(row, made)

@@ -7,11 +7,12 @@ arguments of a macro.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import nodes
 
@@ -66,11 +67,10 @@ def always_failing(plan: Plan, rows: Iterable[Row]) -> list[tuple[DataPath, Diag
         for step in steps:
             if step.needs <= values.keys():
                 values |= trial.step(step, plan.scope(row, values))
-        for output in outputs:
+        for output in outputs if known <= values.keys() else ():  # otherwise the row has failed
             trial.output(output, plan.scope(row, values))
-    is_all = number <= MOST_ROWS
     found = [(path, trial.failed[path]) for path in owners if path in trial.failed and path in trial.waiting]
-    return [(path, _told(path, owners[path], error, is_all=is_all)) for path, error in found]
+    return [(path, _told(path, owners[path], error, number, trial.reached[path])) for path, error in found]
 
 
 def _of_rows(plan: Plan) -> tuple[list[PlanStep], set[str]]:
@@ -80,7 +80,8 @@ def _of_rows(plan: Plan) -> tuple[list[PlanStep], set[str]]:
     for step in plan.ordered():
         if step.needs <= known:
             made.append(step)
-            known |= {step.name} if step.is_computed() and step.is_single and step.when is None else set()
+            is_sure = step.when is None and not step.null_if_failed
+            known |= {step.name} if step.is_computed() and step.is_single and is_sure else set()
     return made, known
 
 
@@ -116,6 +117,8 @@ class _Trial:
     waiting: set[DataPath]
     failed: dict[DataPath, RowError] = field(default_factory=dict)
     """The first error of each."""
+    reached: Counter[DataPath] = field(default_factory=Counter)
+    """How many rows got to each expression of an output."""
     costly: set[DataPath] = field(default_factory=set)
     """What takes too long to repeat for each row."""
 
@@ -127,7 +130,7 @@ class _Trial:
         try:
             if not step.is_wanted(scope):
                 return {}
-            made = [step.fill(case.scope) for case in islice(step.cases(scope), _MOST_CASES)]
+            made = _filled(step, scope)
         except RowError as error:
             self.fail(path, error)
             return {}
@@ -153,6 +156,7 @@ class _Trial:
         """Return the values of an expression in several scopes, or its items; `None` if one of them fails."""
         if template.path in self.costly:
             return None
+        self.reached[template.path] += bool(scopes)
         try:
             if template.role == "for_each":
                 values = items_of(template.source, scopes[0])
@@ -173,16 +177,38 @@ class _Trial:
             self.costly.add(path)
 
 
-def _told(path: DataPath, templates: Sequence[StepTemplate], error: RowError, *, is_all: bool) -> Diagnostic:
+def _filled(step: PlanStep, scope: Scope) -> list[Any]:
+    """Render the first cases of a step for a row.
+
+    Raises:
+        RowError: a case fails; or, if a failed case is null, all cases fail.
+    """
+    made: list[Any] = []
+    failed: RowError | None = None
+    for case in islice(step.cases(scope), _MOST_CASES):
+        try:
+            made.append(step.fill(case.scope))
+        except RowError as error:
+            if not step.null_items:
+                raise
+            failed = error
+    if failed is not None and not made:
+        raise failed
+    return made
+
+
+def _told(path: DataPath, templates: Sequence[StepTemplate], error: RowError, rows: int, reached: int) -> Diagnostic:
+    """Return the diagnostic of a step or an expression that failed for each of the rows that got to it."""
+    is_all = rows <= MOST_ROWS
     source, at = error.source or ("", 0)
     template = next((each for each in templates if each.source == source), None)
     mark = Mark("", 1, 1, 1, 2)
     if template is not None:
         mark = template.mark(*((0, len(source)) if template.is_expression else piece(source, at)))
-    which = "every row" if is_all else f"each of the first {MOST_ROWS:,} rows"
+    which = "every row fails here" if is_all else f"each of the first {MOST_ROWS:,} rows fails here"
+    if path[0] != "steps" and is_all and reached < rows:  # the other rows of the run go on
+        which, is_all = "every row for which this is evaluated fails", False
     hint = error.hint or next(way for part, way in _WAYS if part in error.message)
     if path[0] != "steps" and hint == LACKING:
         hint = LACKING_IN_OUTPUT
-    return Diagnostic(
-        Code.ROW_TEMPLATE, f"{which} fails here: {error.message}", mark, hint, "error" if is_all else "warning"
-    )
+    return Diagnostic(Code.ROW_TEMPLATE, f"{which}: {error.message}", mark, hint, "error" if is_all else "warning")

@@ -173,11 +173,13 @@ class OutputPlan:
         """
         if self.is_plain:
             return
+        is_written = False
         for index, row in enumerate(self.rows(scope, is_check=True)):
+            is_written |= not row.is_rejected
             if self.config.shape is not None and not row.is_rejected:
                 with _named(None if self.config.for_each is None else index):
                     self._check_shape(self.config.shape, row, scope)
-        if self.config.split is not None and self.config.split.by is not None:
+        if is_written and self.config.split is not None and self.config.split.by is not None:
             _value(self.config.split.by, scope)
 
     def failed_row(self, scope: Scope) -> OutputRow:
