@@ -70,6 +70,22 @@ def test_a_boolean_parameter_in_a_path_is_written_as_in_yaml(tmp_path):
     assert (tmp_path / "out" / "true.jsonl").exists()
 
 
+def test_a_boolean_parameter_in_a_path_is_checked_as_it_is_written(tmp_path):
+    """`validate` compares the files that a run would write: another output, and the input."""
+    path = tmp_path / "p.yaml"
+    (tmp_path / "true.jsonl").write_text('{"id": 1}\n')
+    head = "version: 1\nparams: {strict: {type: boolean, default: true}}\n"
+    steps = 'steps: {one: {kind: compute, value: "1"}}\n'
+    path.write_text(f'{head}input: {{path: true.jsonl}}\n{steps}output: {{path: "{{{{ params.strict }}}}.jsonl"}}\n')
+    assert [each.message for each in yamlgen.validate(path)] == ["the output would replace the input"]
+    path.write_text(
+        f"{head}input: {{rows: [{{id: 1}}]}}\n{steps}"
+        'outputs: {a: {path: out/true.csv}, b: {path: "out/{{ params.strict }}.csv"}}\n'
+    )
+    (told,) = yamlgen.validate(path)
+    assert told.message == "`outputs.b.path` and `outputs.a.path` are the same file, out/true.csv"
+
+
 def test_steps_of_a_chain_that_nothing_needs(tmp_path):
     """Only the last one is unneeded: the others are needed by it. A step that calls a function may act by itself."""
     (tmp_path / "log.py").write_text("def note(x): return x\n")

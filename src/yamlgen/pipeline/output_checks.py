@@ -11,7 +11,6 @@ from pathlib import Path
 
 from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, RowError
-from yamlgen.expressions.jinja_environment import render
 from yamlgen.formats.format import is_delimiter
 from yamlgen.formats.format_table import format_of
 from yamlgen.option_names import option
@@ -21,7 +20,7 @@ from yamlgen.parsing.unrendered_templates import unexpanded
 from yamlgen.pipeline.input_checks import unknown_format
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.shaping.file_names import failed_path, part_path, record_path
-from yamlgen.shaping.output_plan import ITEM, STEP, OutputPlan
+from yamlgen.shaping.output_plan import ITEM, STEP, OutputPlan, rendered_path
 from yamlgen.suggestions import suggestion
 from yamlgen.value_objects import JSON, Columns
 
@@ -106,7 +105,7 @@ class _OutputChecker(Collector):
         if "{" not in written:
             return written
         with suppress(RowError):
-            return render(written, {"params": self.params})
+            return rendered_path(written, self.params)
         return None
 
     def check_path(self, at: DataPath, written: str) -> None:
@@ -114,7 +113,6 @@ class _OutputChecker(Collector):
         if target is None:
             return
         path, shown = self.parsed.beside(target)
-        source = self.parsed.pipeline.input
         mark, shell = self.parsed.document.mark(at), unexpanded(target)
         if shell is not None:
             way = f"write the full path, or let your shell expand it with {option('output', 'PATH')}"
@@ -135,8 +133,6 @@ class _OutputChecker(Collector):
             name = other[1].rpartition(".")[2]
             hint = f"write `{{{{ params.{name} }}}}`" + ("" if name in self.parsed.names("params") else _UNDECLARED)
             self.complain(Code.UNFILLED, f"`{other[0]}` is part of the name of the file", mark, hint, warn=True)
-        elif source.path and real(path) == real(self.parsed.beside(source.path)[0]):
-            self.complain(Code.OUTPUT_PATH, "the output would replace the input", mark, "write another path")
 
     def check_names(self, output: OutputPlan) -> None:
         """Check that no two output columns have the same name, and that excluded columns exist."""
@@ -286,11 +282,11 @@ class _OutputChecker(Collector):
             taken[target] = what
             return True
         is_part = "split" in at
-        is_told = taken[target] == _INPUT and not is_part and derived is Path
-        if not is_told:
-            message = f"{what} and {taken[target]} are the same file, {path if derived is Path else file}"
-            mark = self.parsed.document.mark(at, key=is_part)
-            self.complain(Code.OUTPUT_PATH, message, mark, "rename the part" if is_part else "write another path")
+        message = f"{what} and {taken[target]} are the same file, {path if derived is Path else file}"
+        if taken[target] == _INPUT and not is_part and derived is Path:
+            message = "the output would replace the input"
+        mark = self.parsed.document.mark(at, key=is_part)
+        self.complain(Code.OUTPUT_PATH, message, mark, "rename the part" if is_part else "write another path")
         return False
 
     def files_read(self) -> dict[str, str]:

@@ -137,8 +137,7 @@ class OutputPlan:
             RowError: a path cannot be rendered.
         """
         paths = {"path": self.config.path, "rejected": self.config.rejected}
-        words = {name: json.dumps(value) if isinstance(value, bool) else value for name, value in params.items()}
-        made = {key: render(path, {"params": words}) for key, path in paths.items() if path and "{" in path}
+        made = {key: rendered_path(path, params) for key, path in paths.items() if path and "{" in path}
         return replace(self, config=self.config.model_copy(update=made)) if made else self
 
     @property
@@ -281,6 +280,16 @@ class OutputPlan:
 
 WHOLE: Final = OutputPlan(name="", config=Output(), steps=())
 """The only output of a pipeline, where its keys do not matter."""
+
+
+def rendered_path(path: str, params: Mapping[str, JSON]) -> str:
+    """Return the path of an output with these parameters; a boolean is written as in YAML.
+
+    Raises:
+        RowError: a parameter has no value, or the path cannot be rendered.
+    """
+    words = {name: json.dumps(value) if isinstance(value, bool) else value for name, value in params.items()}
+    return render(path, {"params": words})
 
 
 def _step_of(source: str | None) -> str | None:

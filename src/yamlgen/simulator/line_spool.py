@@ -15,7 +15,7 @@ _PIECE: Final = 2**16
 class LineSpool:
     """Lines that are appended once and read in any order.
 
-    The file is gone with the last reference to the spool, so that whoever still reads it may go on.
+    The file is gone with the last reference to the spool, so that a reader that still uses it can continue.
     """
 
     def __init__(self) -> None:
