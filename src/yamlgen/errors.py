@@ -151,6 +151,7 @@ class Code(StrEnum):
     NOT_CONFIRMED = "YG619"
     BAD_HEADER = "YG620"
     SCARCE = "YG621"
+    DETACHED = "YG622"
 
 
 ANSWERED = frozenset(
@@ -328,6 +329,12 @@ class Incomplete(RunStopped):
     """The run completed without the rows whose requests it was not allowed to send; its output was not written."""
 
     exit_code = ExitCode.FAILED_ROWS
+
+
+class Detached(RunStopped):
+    """The run ended while the API processes its batches; a later run collects their results."""
+
+    exit_code = ExitCode.DETACHED
 
 
 class LimitReached(RunStopped):

@@ -7,116 +7,12 @@ in the input, from 0. `id` is its id, if the input has ids. The event of an answ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
+from yamlgen.forecast import RunForecast as RunForecast  # noqa: PLC0414 - the first event of a run
+from yamlgen.forecast import StepForecast as StepForecast  # noqa: PLC0414
 from yamlgen.value_objects import JSON, Usage
-
-
-@dataclass(frozen=True, slots=True)
-class StepForecast:
-    """The estimated requests of a run at one step.
-
-    Attributes:
-        step: the name of the step.
-        rows: the number of rows that reach it.
-        stored: the number of rows whose answer is already stored, including those in `failed`.
-        failed: the number of rows that fail because of their stored answer.
-        requests: the number of requests to send, without re-asks.
-        input_tokens: the tokens of those requests; an estimate.
-        output_tokens: the minimum and the maximum of the tokens of their answers.
-        cost: the minimum and the maximum, in US dollars; `None` if the price of the model is unknown.
-        how: how the estimate was made, as a phrase.
-        earlier_answers: the number of earlier answers that the estimate uses; with several models, the smallest number.
-        least_requests: the minimum number of requests, of which `requests` is then the maximum; `None` if the number of
-            requests has no known maximum. Not in the JSON.
-    """
-
-    step: str
-    rows: int
-    stored: int
-    failed: int
-    requests: int
-    input_tokens: int
-    output_tokens: tuple[int, int]
-    cost: tuple[float, float] | None
-    how: str
-    earlier_answers: int = 0
-    least_requests: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunForecast:
-    """The estimated requests of a run, emitted before it starts.
-
-    Attributes:
-        sampled: the number of rows that the estimate is based on; `None` for all rows.
-        simulation: the seed, faults and version of the simulator; `None` for a run that uses the API.
-        outputs: the minimum and the maximum number of rows of each output, if no row fails; the maximum is `None` if it
-            is unknown.
-    """
-
-    pipeline: str
-    rows: int
-    steps: tuple[StepForecast, ...]
-    sampled: int | None
-    simulation: Mapping[str, JSON] | None = None
-    outputs: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
-
-    @property
-    def requests(self) -> int:
-        """The number of requests of all steps."""
-        return sum(step.requests for step in self.steps)
-
-    @property
-    def least_requests(self) -> int | None:
-        """The minimum number of requests of all steps; `None` if `requests` is not their maximum."""
-        least = [step.least_requests for step in self.steps if step.requests]
-        return None if None in least else sum(each for each in least if each is not None)
-
-    @property
-    def sends(self) -> bool:
-        """Whether at least one request will certainly be sent.
-
-        Requests that depend on a function whose results are not kept may turn out to be stored.
-        """
-        return any(step.output_tokens[0] for step in self.steps)
-
-    @property
-    def stored(self) -> int:
-        """The number of stored answers of all steps."""
-        return sum(step.stored for step in self.steps)
-
-    @property
-    def cost(self) -> tuple[float, float] | None:
-        """The minimum and the maximum cost, in US dollars; `None` if a price is unknown."""
-        costs = [step.cost for step in self.steps if step.requests]
-        if any(cost is None for cost in costs):
-            return None
-        known = [cost for cost in costs if cost is not None]
-        return sum(cost[0] for cost in known), sum(cost[1] for cost in known)
-
-    def as_json(self) -> dict[str, JSON]:
-        """Return the forecast as JSON. Output tokens, and costs in US dollars, have the keys `least` and `most`."""
-        steps: dict[str, JSON] = {}
-        for step in self.steps:
-            fields = asdict(step)
-            del fields["step"], fields["cost"], fields["least_requests"]
-            steps[step.step] = {**fields, "output_tokens": _span(step.output_tokens), "cost_usd": _span(step.cost)}
-        return {
-            "pipeline": self.pipeline,
-            "rows": self.rows,
-            "requests": self.requests,
-            "simulation": self.simulation,
-            "stored": self.stored,
-            "cost_usd": _span(self.cost),
-            "steps": steps,
-            "outputs": {name: {"rows": {"least": rows[0], "most": rows[1]}} for name, rows in self.outputs.items()},
-        }
-
-
-def _span(ends: tuple[float, float] | None) -> dict[str, float] | None:
-    return None if ends is None else {"least": ends[0], "most": ends[1]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +73,7 @@ class AnswerReceived:
         usage: its tokens.
         cost: its cost in US dollars; `None` if the price is unknown.
         reask: whether it answers a re-ask.
+        batch: whether it came with a batch of this run. Its cost is then also a part of `BatchEnded`.
     """
 
     row: int
@@ -186,6 +83,75 @@ class AnswerReceived:
     reused: bool
     seconds: float
     reask: bool
+    batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowDeferred:
+    """A row waits for the results of a batch. `RowResumed` follows."""
+
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowResumed:
+    """A row continues, because a batch with one of its requests ended. Its finished steps are not reported twice."""
+
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPosted:
+    """The API has a batch of this run.
+
+    Attributes:
+        batch: the API's id of the batch.
+        requests: the number of its requests.
+        seconds: its age, if an earlier run has posted it; else 0.
+        earlier: whether an earlier run has posted it.
+    """
+
+    batch: str
+    step: str
+    requests: int
+    seconds: float = 0.0
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchChecked:
+    """A batch is still in progress.
+
+    Attributes:
+        status: `in_progress` or `canceling`.
+        seconds: its age.
+        past: how long earlier batches took, in seconds: the shortest and the longest; `None` if there were none.
+    """
+
+    batch: str
+    step: str
+    requests: int
+    status: str
+    seconds: float
+    past: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEnded:
+    """The results of a batch are in the store.
+
+    Attributes:
+        counts: the number of its requests by outcome: `succeeded`, `errored`, `canceled`, `expired`.
+        cost: what its answers cost in US dollars; `None` if a price is unknown.
+        seconds: the time from its creation to its end.
+    """
+
+    batch: str
+    step: str
+    requests: int
+    counts: Mapping[str, int]
+    cost: float | None
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +306,11 @@ Event: TypeAlias = (
     | StepFailed
     | RowFinished
     | RowFailed
+    | RowDeferred
+    | RowResumed
+    | BatchPosted
+    | BatchChecked
+    | BatchEnded
     | RunDraining
     | RunWarned
     | RunFinished

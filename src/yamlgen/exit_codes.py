@@ -13,5 +13,6 @@ class ExitCode(IntEnum):
     USAGE = 2
     ENVIRONMENT = 3
     LIMIT = 4
+    DETACHED = 5
     INTERRUPTED = 130
     TERMINATED = 143

@@ -13,7 +13,20 @@ from typing import Final, Literal
 from yamlgen.environment import variable
 
 Failpoint = Literal[
-    "before-send", "after-receive", "before-commit", "after-commit", "during-export", "before-rename", "after-rename"
+    "before-send",
+    "after-receive",
+    "before-commit",
+    "after-commit",
+    "during-export",
+    "before-rename",
+    "after-rename",
+    "batch-gathered",
+    "batch-intended",
+    "batch-sent",
+    "batch-posted",
+    "batch-ended",
+    "batch-collecting",
+    "batch-collected",
 ]
 
 _NAME, _, _TIMES = (variable("YAMLGEN_FAILPOINT") or "").partition(":")

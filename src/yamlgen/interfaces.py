@@ -78,6 +78,10 @@ UNOBSERVED: Final = RequestContext("", "", _Unobserving())
 """The context of a request without an observer and without a row."""
 
 
+class RowWaits(Exception):  # noqa: N818 - not an error
+    """A request was gathered for a batch: its row is run again when the results are there."""
+
+
 class Model(Protocol):
     """The model of one step."""
 
@@ -95,6 +99,7 @@ class Model(Protocol):
 
         Raises:
             RowError: this prompt has no valid answer; other prompts may have one.
+            RowWaits: its answer will come with a batch.
             RunStopped: no prompt can get an answer.
         """
         ...
@@ -174,10 +179,11 @@ class ResponseStore(Protocol):
 
 
 PlanT_contra = TypeVar("PlanT_contra", contravariant=True)
+DeskT_contra = TypeVar("DeskT_contra", contravariant=True)
 
 
 class ValueCache(Protocol):
-    """Stores the results of the author's functions, for steps with `keep:`."""
+    """Stores the results of the author's functions: for steps with `keep:`, and for rows that are run again."""
 
     def kept(self, key: bytes) -> CachedValue | None:
         """Return the value of a key, or `None`. It is valid if the files that it depends on have not changed."""
@@ -191,8 +197,20 @@ class ValueCache(Protocol):
         """
         ...
 
+    def held(self, key: bytes) -> CachedValue | None:
+        """Return a value that was held in this run, or `None`."""
+        ...
 
-class Provider(Protocol[PlanT_contra]):
+    async def hold(self, key: bytes, value: JSON) -> None:
+        """Store a value until the run ends; when this returns, it is on disk.
+
+        Raises:
+            EnvironmentProblem: the store cannot be written.
+        """
+        ...
+
+
+class Provider(Protocol[PlanT_contra, DeskT_contra]):
     """A configuration from which an engine creates its clients for the models. It can be pickled, like a plan."""
 
     def open(
@@ -201,12 +219,13 @@ class Provider(Protocol[PlanT_contra]):
         cancellation: Cancellation,
         response_store: ResponseStore | None = None,
         emit: Emit | None = None,
+        desk: DeskT_contra | None = None,
     ) -> AbstractAsyncContextManager[Mapping[str, Model]]:
         """Open the models of the plan, by the names of its variants, until the context ends.
 
         Once `cancellation` is requested, the models send no more requests and raise `Cancelled`. Without a store, every
         request is sent and no answer is stored. `emit` receives the pace of the requests, and the warnings of the
-        models.
+        models. The desk gathers the requests of batches; without it, every request is sent by itself.
         """
         ...
 

@@ -280,6 +280,13 @@ def successor_of(model: str) -> str:
     return next(name for name in active if f"-{line}" in name)
 
 
+def betas_needed(model: str, max_tokens: int) -> tuple[str, ...]:
+    """Return the betas without which a model rejects `max_tokens`. Only a request of a batch can have them."""
+    able = of(model)
+    is_longer = able.max_output_tokens is not None and max_tokens > able.max_output_tokens
+    return (LONG_BATCH_BETA,) if is_longer and able.max_batch_tokens is not None else ()
+
+
 def tokenizer_of(model: str) -> Tokenizer:
     """Return how a model counts tokens."""
     return of(model).tokenizer

@@ -116,6 +116,8 @@ class Attempt:
         number: its number in the store; 0 if it is not stored.
         case: the case of a step that has several for a row, such as `item 3`; empty for other steps.
         notes: how a valid answer had to be repaired to be read.
+        batched: whether it came with a batch.
+        own: whether this run has stored it.
     """
 
     response: Mapping[str, JSON]
@@ -128,6 +130,8 @@ class Attempt:
     number: int = 0
     case: str = ""
     notes: tuple[str, ...] = ()
+    batched: bool = False
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
