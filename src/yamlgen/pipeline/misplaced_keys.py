@@ -28,6 +28,7 @@ _CALLED: Final = {
     **dict.fromkeys(("vars", "variables", "parameters"), "params"),
     **dict.fromkeys(("apibase", "endpoint"), "base_url"),
     **dict.fromkeys(("stop", "stopwords"), "stop_sequences"),
+    **dict.fromkeys(("batched", "usebatch", "usebatches", "batchapi", "batchmode", "messagebatches"), "batch"),
 }
 """Names that other tools use for a key, lowercase and without `-` and `_`."""
 
@@ -44,6 +45,8 @@ _CALLED_HERE: Final = {
     "for_each": ("explode", "unnest", "unfold", "flatten"),
     "shape": ("template", "trainer", "style"),
     "split": ("splits", "partition", "parts"),
+    "wait": ("timeout", "maxwait", "deadline", "duration", "window", "completionwindow"),
+    "minimum": ("min", "least", "minsize", "minrequests", "threshold", "size", "batchsize"),
     "rejected": ("rejects", "dropped", "discarded"),
     "path": ("file", "filename", "filepath", "source", "src", "csv", "jsonl", "url"),
 }
@@ -114,7 +117,7 @@ def home(  # noqa: PLR0911 - a table
         places = ["the `output` of a step"]
     elif meant in settings and path[:1] not in (("model",), ("models",), ("steps",)):
         places.append("`model`")
-    elif meant == "model" and path:
+    elif meant in ("model", "batch") and path and not is_step:
         return f"{_subject(key, meant)} belongs at the top of the file, or in a step"
     elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
         return f"{_subject(key, meant)} belongs in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"

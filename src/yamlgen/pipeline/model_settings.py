@@ -14,6 +14,7 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.option_names import by_surface, override
 from yamlgen.parsing.secret_scan import looks_random
 from yamlgen.parsing.source_map import DataPath
+from yamlgen.pipeline.batch_checks import is_batched
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.pipeline.setting_checks import ResolvedSettings, check_settings
@@ -51,7 +52,9 @@ def resolve(
     if known and "id" not in resolved.values and not is_told:
         problems.append(_no_model(parsed, name, model))
     problems.extend(
-        check_settings(parsed, resolved, official=is_official(parsed.pipeline.runtime))
+        check_settings(
+            parsed, resolved, official=is_official(parsed.pipeline.runtime), batched=is_batched(parsed, name)
+        )
         if not parsed.is_broken_within("runtime")
         else ()
     )

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from yamlgen.formats.format_table import FormatName
 from yamlgen.shaping.output_config import Output
+from yamlgen.steps.batch_config import Batch
 from yamlgen.steps.config_fields import MOST_CONCURRENCY, FrozenModel, ModelSettings, Name, Text
 from yamlgen.steps.step_kinds import Step
 
@@ -213,6 +214,21 @@ class PipelineModel(FrozenModel):
       haiku: {prompt: "A haiku about {{ row.topic }}."}
       essay: {prompt: "An essay about {{ row.topic }}.", max_tokens: 2000}
       verdict: {prompt: "Is this a good essay? {{ steps.essay }}", model: claude-sonnet-5-5}
+    ```
+    """
+    batch: bool | Batch = False
+    """Whether requests are sent in Message Batches, at half the price: `true`, or a mapping of settings.
+
+    A batch ends within 24 hours, usually within one. A run waits for its batches; if it is interrupted, the next run
+    waits for the same batches. `batch` under a step overrides this key as a whole. `--batch` and `--no-batch` of a run
+    override both. See [Batches](guides/batches.md).
+
+    ```yaml
+    batch: true
+    model: claude-haiku-5-5
+    steps:
+      draft: {prompt: "A haiku about {{ row.topic }}."}
+      title: {prompt: "A title for this haiku: {{ steps.draft }}", batch: false}
     ```
     """
     runtime: Runtime = Field(default_factory=Runtime)

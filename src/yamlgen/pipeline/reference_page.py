@@ -2,7 +2,8 @@
 
 A model becomes a section: its docstring, a table of its keys, and a subsection for each key with details. The first
 paragraph of a field's docstring is the hover text in editors and the cell of the table; the rest is for this page. The
-table of models has its own chapter. A test fails if the page differs from the models, and another runs every example.
+table of models has its own chapter, and so have the fields that identify an answer. A test fails if the page differs
+from the models, and another runs every example.
 `python -m yamlgen.pipeline.reference_page` rewrites the file.
 """
 
@@ -19,7 +20,7 @@ from pydantic.fields import FieldInfo
 
 from yamlgen import manual, model_capabilities
 from yamlgen.model_capabilities import Capabilities
-from yamlgen.pipeline import pipeline_model
+from yamlgen.pipeline import keyed_fields, pipeline_model
 from yamlgen.schemas.type_words import KEY_PLURALS, KEYS
 from yamlgen.steps import config_fields
 from yamlgen.steps.step_config import StepConfig
@@ -57,6 +58,14 @@ _MODELS_HEAD: Final = (
     "| model | `thinking` | thinks | `effort` | forced tool | prefill | sampling | `max_tokens` | context | cache "
     f"| rate limit | life |\n|{'---|' * 12}\n"
 )
+_KEYS: Final = """\
+An answer is stored under a key. It is made of the body of the request, the address and version of the API, the beta
+features in `ANTHROPIC_CUSTOM_HEADERS`, the row, and the number of the answer among equal requests for the row. A
+request has the same key in a batch and by itself, so a run can change from one to the other without paying twice.
+
+| field of the body | part of the key | contains |
+|---|---|---|
+"""
 _HEAD: Final = "| key | type | default | meaning |\n|---|---|---|---|\n"
 _SINGULAR: Final = {kind: word.removeprefix("an ").removeprefix("a ") for kind, word in KEYS.items()}
 _WORDS: Final = ({**_SINGULAR, "expression": "expression"}, {**KEY_PLURALS, "expression": "expressions"})
@@ -74,7 +83,7 @@ def committed() -> str:
 
 def generate() -> str:
     """Return the text of the page, generated from the models."""
-    body = "\n\n".join([*_Page().sections(), _models()])
+    body = "\n\n".join([*_Page().sections(), _models(), _keys()])
     found = [(len(marks) - 2, title) for marks, title in _HEADING.findall(_FENCED.sub("", body))]
     contents = "\n".join(f"{'  ' * depth}- {_link(title)}" for depth, title in found if depth < 2)  # noqa: PLR2004
     return f"{_BEGIN}\n{contents}\n\n{body}\n"
@@ -84,6 +93,13 @@ def _models() -> str:
     """Return the chapter with the table of models."""
     rows = [_model_row(name, row) for name, row in model_capabilities.MODELS.items()]
     return f"## What each model takes\n\n{_MODELS}\n\n{_MODELS_HEAD}" + "\n".join(rows)
+
+
+def _keys() -> str:
+    """Return the chapter about the keys of answers."""
+    fields = ((keyed_fields.KEYED, "yes"), (keyed_fields.UNKEYED, "no"))
+    rows = [f"| `{name}` | {part} | {what} |" for named, part in fields for name, what in named.items()]
+    return f"## What identifies an answer\n\n{_KEYS}" + "\n".join(rows)
 
 
 def _model_row(name: str, row: Capabilities) -> str:
@@ -98,11 +114,17 @@ def _model_row(name: str, row: Capabilities) -> str:
         thinks,
         levels or "none",
         *others,
-        *("" if each is None else f"{each:,}" for each in (row.max_output_tokens, row.context, row.cache_minimum)),
+        _count(row.max_output_tokens) + (f" ({row.max_batch_tokens:,} in a batch)" if row.max_batch_tokens else ""),
+        _count(row.context),
+        _count(row.cache_minimum),
         row.pool or "its own",
         life,
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _count(each: int | None) -> str:
+    return "" if each is None else f"{each:,}"
 
 
 def _yes(each: bool | None) -> str:  # noqa: FBT001 - a cell of a table

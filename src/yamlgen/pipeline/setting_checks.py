@@ -32,13 +32,16 @@ class ResolvedSettings:
             self.paths[key] = (*path, key)
 
 
-def check_settings(parsed: ParsedFile, resolved: ResolvedSettings, *, official: bool) -> Iterator[Diagnostic]:
+def check_settings(
+    parsed: ParsedFile, resolved: ResolvedSettings, *, official: bool, batched: bool
+) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each setting of a step that the API would reject.
 
     Args:
         parsed: the file.
         resolved: the settings.
         official: whether requests go to Anthropic's own address, whose models are all in the table.
+        batched: whether the requests are sent in batches, in which some models write longer answers.
     """
     found = _Suitability(parsed, resolved, official=official)
     yield from found.stops()
@@ -48,7 +51,7 @@ def check_settings(parsed: ParsedFile, resolved: ResolvedSettings, *, official: 
         yield from found.sampling()
         yield from found.thinking()
         yield from found.effort()
-        yield from found.length()
+        yield from found.length(batched=batched)
 
 
 class _Suitability:
@@ -178,12 +181,19 @@ class _Suitability:
             message = f"`{self._id}` supports `effort` only up to `{most}` with `thinking: {kind}`"
             yield self._warning(message, self._mark("effort"), f"lower it to `{most}`, or write `thinking: adaptive`")
 
-    def length(self) -> Iterator[Diagnostic]:
-        """Check for more tokens than the model can write."""
-        most, limit = self._settings.max_tokens, self._able.max_output_tokens
-        if most is not None and limit is not None and most > limit:
-            message = f"`{self._id}` writes at most {limit} tokens"
-            yield self._warning(message, self._mark("max_tokens"), f"lower it to {limit}")
+    def length(self, *, batched: bool) -> Iterator[Diagnostic]:
+        """Check for more tokens than the model can write: by itself, or in a batch."""
+        given, limit, most = self._settings.max_tokens, self._able.max_output_tokens, self._able.max_batch_tokens
+        if given is None or limit is None or given <= limit or (batched and given <= (most or limit)):
+            return
+        message, hint = f"`{self._id}` writes at most {limit} tokens", f"lower it to {limit}"
+        if batched and most is not None:
+            message, hint = f"`{self._id}` writes at most {most} tokens in a batch", f"lower it to {most}"
+        elif batched:
+            message += ", also in a batch"
+        elif most is not None and given <= most:
+            hint += f", or set `batch: true`: a batch allows up to {most}"
+        yield self._warning(message, self._mark("max_tokens"), hint)
 
 
 def _instead(kind: str, taken: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from yamlgen.parsing.source_map import DataPath
+from yamlgen.steps.batch_config import MOST_MINIMUM
 from yamlgen.value_objects import JSON
 
 _TABS: Final = r'for a tab, write `delimiter: "\t"`'
@@ -67,10 +68,14 @@ _SAFE: Final = re.compile(r"\w[\w.+* ~|()/-]*")
 _PATH: Final = re.compile(r"\S+\.\w{1,8}")
 _SHARE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _UNIT: Final = re.compile(r"[$€]?\s*(\d+(?:\.\d+)?)\s*(?:s|sec|seconds?|usd|dollars?|\$|€|tokens?)?", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[1-9]\d{0,5}")
+_DURATION: Final = re.compile(r"([1-9]\d{0,5})\s*(?:([smhd])(?:ec(?:ond)?s?|in(?:ute)?s?|r?s?|ours?|ays?)?)")
 
 
 def meant(path: DataPath, value: JSON) -> str | None:
     """Return the hint for a word of other tools or of everyday English, under a key that accepts certain words."""
+    if _is_batch(path[:-1]):
+        return _of_batch(str(path[-1]), value)
     return _MEANT.get(str(path[-1]), {}).get(str(value).lower()) if path else None
 
 
@@ -107,6 +112,10 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
         return f'each column is an expression: write "{"none" if value is None else json.dumps(value)}" in quotes'
     if value is None:
         return "write a value, or remove the key"
+    if _is_batch(path):
+        return _as_batch(value)
+    if _is_batch(path[:-1]) and (hint := _of_batch(str(path[-1]), value)):
+        return hint
     if _is_of_output(path) and wanted == "string":
         return _as_expression(str(path[-1]), value) if isinstance(value, list | dict) else _quoted(value)
     in_step = _of_step(path, wanted, value) if path[:1] == ("steps",) and len(path) >= _STEP else None
@@ -142,6 +151,41 @@ def _is_of_output(path: DataPath) -> bool:
     """Check whether a path is that of an expression of an output, which is no column."""
     part = {"output": 1, "outputs": 2}.get(str(path[0]), len(path)) if path else 0
     return path[part:] in (("for_each",), ("where",), ("unique",), ("split", "by"))
+
+
+def _is_batch(path: DataPath) -> bool:
+    """Check whether a path is that of `batch`, at the top or in a step."""
+    return path == ("batch",) or (path[:1] == ("steps",) and path[2:] == ("batch",))
+
+
+def _as_batch(value: JSON) -> str:
+    """Return the hint for a value that `batch` does not accept."""
+    word = str(value).lower()
+    if isinstance(value, str) and word in ("true", "false"):
+        return f"write {word} without quotes"
+    if isinstance(value, str) and word in ("yes", "no", "on", "off"):
+        return f'write `true` or `false`: YAML 1.2 reads "{value}" as a string'
+    if isinstance(value, str) and (said := _DURATION.fullmatch(word)):
+        return f"write `{{wait: {said[1]}{said[2]}}}`"
+    if isinstance(value, int) and 1 <= value <= MOST_MINIMUM:
+        return f"write `{{minimum: {value}}}`"
+    return "write `true`, `false`, or settings such as `{minimum: 100, wait: 2h}`"
+
+
+def _of_batch(key: str, value: JSON) -> str | None:
+    """Return the hint for a value of a key of `batch`, or `None`."""
+    if key == "minimum" and isinstance(value, int | float):
+        if value < 1:
+            return "write 1 or more; to send all requests one by one, write `batch: false`"
+        return f"write a whole number up to {MOST_MINIMUM}, the maximum size of a batch"
+    if key != "wait":
+        return None
+    word = str(value).strip().lower()
+    if _NUMBER.fullmatch(word):
+        return f"add the unit: `{word}s`, `{word}m` or `{word}h`"
+    if said := _DURATION.fullmatch(word):
+        return f"write `{said[1]}{said[2]}`"
+    return "write a whole number and `s`, `m`, `h` or `d`, such as `90m` or `2h`"
 
 
 def _as_expression(key: str, value: JSON) -> str:

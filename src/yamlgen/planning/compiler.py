@@ -19,6 +19,7 @@ from yamlgen.expressions.template_checks import TemplateAnalysis
 from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unfilled
+from yamlgen.pipeline.batch_checks import check_batch
 from yamlgen.pipeline.csv_delimiter import parted
 from yamlgen.pipeline.input_checks import check_input
 from yamlgen.pipeline.misspelt_columns import odd_columns
@@ -102,8 +103,9 @@ class _Compiler(Collector):
         self.assembly.forgive(self.scopes.unwrapped, self.scopes.taken_apart)
         self.diagnostics.extend(check_input(parsed, self.columns))
         self.diagnostics.extend(check_outputs(parsed, self.columns, self.outputs, self.params.defaults))
-        self.diagnostics.extend((*check_runtime(parsed), *check_model(parsed), *unfilled(parsed.document, self.files)))
-        self.diagnostics.extend((*changed_numbers(parsed.document), *odd_columns(parsed.document)))
+        self.diagnostics.extend((*check_runtime(parsed), *check_model(parsed), *check_batch(parsed)))
+        self.diagnostics.extend((*unfilled(parsed.document, self.files), *changed_numbers(parsed.document)))
+        self.diagnostics.extend(odd_columns(parsed.document))
         for part in (self.params, self.loader, self.texts, self.assembly, self.reporter):
             self.diagnostics.extend(part.diagnostics)
         told = [each for each in self.diagnostics if each.mark not in parsed.mended or each in parsed.diagnostics]

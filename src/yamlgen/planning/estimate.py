@@ -11,28 +11,33 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
 from yamlgen.interfaces import Model, PriceFunction
-from yamlgen.model_capabilities import tokenizer_of
+from yamlgen.model_capabilities import betas_needed, tokenizer_of
 from yamlgen.planning.lint import MANY
 from yamlgen.planning.plan import Plan
+from yamlgen.planning.request_costs import (
+    FREE,
+    RequestCosts,
+    costs_of,
+    is_sent_in_batches,
+    rounds_of,
+    way_of_sending,
+)
 from yamlgen.planning.skipping import always_read, is_skipped
 from yamlgen.row_result import RowResult
 from yamlgen.shaping.output_plan import STEP
 from yamlgen.steps.plan_step import PlanStep, Variant
 from yamlgen.token_estimate import tokens_of
-from yamlgen.value_objects import JSON, Charge, Usage
+from yamlgen.value_objects import JSON, Usage
 
 MARGIN: Final = 0.3
 """The relative error of the estimated tokens of a request, if there are no earlier answers."""
 
 _MAXIMUM: Final = "the maximum of its list"
-
-_Span: TypeAlias = tuple[float, float]
-"""The minimum and the maximum."""
 
 
 class History(Protocol):
@@ -54,7 +59,7 @@ class _Asked:
 
     Attributes:
         tokens: the tokens of the known requests.
-        cost: their minimum and maximum cost; zero if there is no price.
+        costs: their cost; zero if there is no price.
         most: the maximum number of different requests for one row.
     """
 
@@ -64,7 +69,7 @@ class _Asked:
     most: int
     requests: int = 0
     tokens: int = 0
-    cost: _Span = (0.0, 0.0)
+    costs: RequestCosts = FREE
     _first: set[str] = field(default_factory=set)
 
     @property
@@ -84,28 +89,32 @@ class _Asked:
         """Count a request."""
         if len(self._first) <= self.most:
             self._first.add(json.dumps(request))
-        tokens, (least, most) = self.reckon(request)
+        tokens, costs = self.reckon(request)
         self.requests += 1
         self.tokens += tokens
-        self.cost = self.cost[0] + least, self.cost[1] + most
+        self.costs = self.costs.plus(costs)
 
     @property
     def are_equal(self) -> bool:
         """Whether all of many rows send the same requests."""
         return len(self._first) <= self.most and self.requests > MANY * self.most
 
-    def reckon(self, request: Mapping[str, JSON]) -> tuple[int, _Span]:
-        """Return the estimated tokens of a request, and its minimum and maximum cost."""
+    @property
+    def first(self) -> int:
+        """The number of requests that are sent by themselves before any batch, because there are no answers yet."""
+        variant = self.variant
+        is_known = self.past is not None or variant.alike != variant.name
+        return 0 if is_known or betas_needed(variant.model, variant.max_tokens) else 1
+
+    def reckon(self, request: Mapping[str, JSON]) -> tuple[int, RequestCosts]:
+        """Return the estimated tokens of a request, and its cost."""
         if self.past:
             tokens = round(len(json.dumps(request, ensure_ascii=False)) * self.past.per_character)
             ends = tokens, tokens
         else:
             tokens = tokens_of(request)
             ends = math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN))
-        if self.price_function is None:
-            return tokens, (0.0, 0.0)
-        least, most = map(Usage, ends, self.output)
-        return tokens, (self.price_function(Charge(least)), self.price_function(Charge(most)))
+        return tokens, costs_of(self.price_function, *map(Usage, ends, self.output))
 
 
 @dataclass
@@ -116,6 +125,7 @@ class _Count:
         asked: the requests to each of its models, by the names of the variants.
         rows: the rows that reach it.
         stored: the answers in the store.
+        waiting: the requests that are in a batch already.
         failed: the rows that fail because of a stored answer.
         cases: how often it runs for the `known` rows.
         known: the rows whose number of cases is known.
@@ -127,6 +137,7 @@ class _Count:
     asked: dict[str, _Asked]
     rows: int = 0
     stored: int = 0
+    waiting: int = 0
     failed: int = 0
     cases: int = 0
     known: int = 0
@@ -145,6 +156,7 @@ class Forecaster:
         past: the usage of earlier answers, by variant.
         price_functions: the prices of answers, by variant.
         allows: returns whether the run may send requests for a row.
+        is_waiting: returns whether the request with a key is in a batch already.
     """
 
     plan: Plan
@@ -152,6 +164,7 @@ class Forecaster:
     past: Mapping[str, History | None]
     price_functions: Mapping[str, PriceFunction | None]
     allows: Callable[[str], bool]
+    is_waiting: Callable[[bytes], bool] = lambda _: False
     rows: int = 0
     _counts: dict[str, _Count] = field(init=False)
     _ordered: tuple[PlanStep, ...] = field(init=False)
@@ -191,10 +204,12 @@ class Forecaster:
                     continue
                 count.rows += 1
                 count.failed += answer is None and not is_missing and any(map(_is_final, error.parts or (error,)))
+                before = count.waiting
                 sent = self._count_missing(step, error, keys)
+                count.cases += count.waiting - before
                 stored = sum(not attempt.errors for attempt in error.attempts)  # the attempts with a valid answer
                 stored += sum(_is_answered(part) for part in error.parts or (error,))
-                if stored or sent:
+                if stored or sent or count.waiting > before:
                     self._count_known(count, stored, sent)
                 if is_missing:
                     coming.missing.add(step.name)
@@ -213,12 +228,15 @@ class Forecaster:
         count.known += 1
 
     def _count_missing(self, step: PlanStep, error: RowError, keys: set[bytes]) -> int:
-        """Count the missing requests of a row, and return their number."""
+        """Count the missing requests of a row, and return the number of those that are not in a batch already."""
         sent = 0
         for part in error.parts or (error,):
             if part.code is not Code.NOT_STORED or part.key in keys:  # equal requests share the answer
                 continue
             keys.add(part.key)
+            if self.is_waiting(part.key):
+                self._counts[step.name].waiting += 1
+                continue
             self._counts[step.name].asked[part.variant].add(part.request or {})
             sent += 1
         return sent
@@ -228,13 +246,15 @@ class Forecaster:
         scale = rows / self.rows if self.rows else 0.0
         steps = tuple(self._step(step, scale) for step in self.plan.generating)
         outputs = {output.name or STEP: output.count(rows) for output in self.plan.outputs}
-        return RunForecast(self.plan.name, rows, steps, None if self.rows == rows else self.rows, outputs=outputs)
+        rounds = rounds_of(self._ordered, {step.step: step for step in steps})
+        sampled = None if self.rows == rows else self.rows
+        return RunForecast(self.plan.name, rows, steps, sampled, outputs=outputs, rounds=rounds)
 
     def _step(self, step: PlanStep, scale: float) -> StepForecast:
         count = self._counts[step.name]
         cases, guessed = _cases(step, count)
-        requests = fewest = read = least = most = 0
-        cost: _Span | None = (0.0, 0.0)
+        requests = fewest = read = least = most = first = 0
+        costs: RequestCosts | None = FREE
         told: list[str] = []
         answers: list[int] = []
         share = cases / len(step.variants)  # each has the same number of combinations of the matrix
@@ -244,18 +264,19 @@ class Forecaster:
             sent = round((asked.requests + unknown) * scale)
             if not sent:
                 continue
-            tokens, each = 0, (0.0, 0.0)
+            tokens, each = 0, FREE
             if unknown:
                 tokens, each = asked.reckon(self.models[asked.variant.name].request(step.unfilled()))
             requests, read = requests + sent, read + round((asked.tokens + unknown * tokens) * scale)
             fewest += round((asked.requests + (count.unknown - count.doubtful) * few) * scale)
             least += asked.output[0] * round((asked.requests + sure) * scale)
             most += asked.output[1] * sent
+            first += asked.first
             if asked.price_function is None:
-                cost = None
-            elif cost is not None:
-                low, high = asked.cost[0] + sure * each[0], asked.cost[1] + unknown * each[1]
-                cost = cost[0] + low * scale, cost[1] + high * scale
+                costs = None
+            elif costs is not None:
+                sum_of_all = asked.costs.plus(each.times(sure, unknown)).times(scale, scale)
+                costs = costs.plus(sum_of_all.with_single(asked.first / sent))
             told.append(asked.how)
             if asked.are_equal and step.samples is None:
                 told.append(f"{round(asked.requests * scale):,} equal requests: the same for every row")
@@ -263,6 +284,12 @@ class Forecaster:
         if count.unknown:
             told += ["input without the text of missing answers", *sorted(count.doubts)]
             told += [guessed] if guessed else []
+        if count.unknown and guessed.startswith("at least"):
+            costs = None
+        single, batch = (None, None) if costs is None else (costs.single, costs.batch)
+        batched = is_sent_in_batches(step, requests - first)
+        if step.batch is not None and requests:
+            told += way_of_sending(step.batch, batched=batched, first=first)
         return StepForecast(
             step=step.name,
             rows=round(count.rows * scale),
@@ -271,10 +298,14 @@ class Forecaster:
             requests=requests,
             input_tokens=read,
             output_tokens=(least, most),
-            cost=None if count.unknown and guessed.startswith("at least") else cost,
+            cost=batch if batched else single,
             how="; ".join(dict.fromkeys(told)),
             earlier_answers=min(answers, default=0),
             least_requests=None if guessed.startswith("at least") else fewest,
+            waiting=round(count.waiting * scale),
+            batched=batched,
+            single_cost=single,
+            batch_cost=batch,
         )
 
 

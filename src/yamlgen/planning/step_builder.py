@@ -15,6 +15,7 @@ from yamlgen.pipeline.model_settings import price_of, resolve
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps import fan_out
+from yamlgen.steps.batch_config import BatchValue
 from yamlgen.steps.config_fields import ModelSettings, Price, Settings
 from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.step_config import StepConfig
@@ -47,6 +48,10 @@ class _FileOfStep:
     @property
     def timeout(self) -> float:
         return self.parsed.pipeline.runtime.timeout
+
+    @property
+    def batch(self) -> BatchValue:
+        return self.parsed.pipeline.batch
 
     @property
     def has_aliases(self) -> bool:

@@ -131,7 +131,7 @@ class Settings(FrozenModel):
 
 
 class Price(FrozenModel):
-    """The price of a model, in US dollars per million tokens."""
+    """The price of a model, in US dollars per million tokens. In a batch, half of it is charged."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["input", "output"]})
 

@@ -38,6 +38,7 @@ class RunResources:
         value_cache: stores the results of the author's functions.
         width: the maximum that runs at once, both of items of a step for one row and of the author's coroutines.
         invent: invents the results of the author's functions, if the models invent their answers too.
+        repeats: whether rows that waited for batches are run again: a function is not called a second time for them.
     """
 
     models: Mapping[str, Model]
@@ -45,6 +46,7 @@ class RunResources:
     value_cache: ValueCache | None = None
     width: int = MOST_CONCURRENCY
     invent: Invent | None = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.native_output_schema import choose_mode
 from yamlgen.schemas.root_wrapper import outgoing
+from yamlgen.steps.batch_config import Batch
 from yamlgen.steps.config_fields import Price, Settings
 from yamlgen.steps.fan_out import Case, FanOut, Scope
 from yamlgen.steps.step_template import Role, StepTemplate
@@ -74,6 +75,7 @@ class PlanStep(FanOut):
         templates: its templates and expressions, with their places.
         schema: the author's schema of an output; `None` without a schema.
         variants: the models that it uses.
+        batch: how its requests are sent in batches; `None` if they are sent one by one.
     """
 
     kind: ClassVar[str]
@@ -90,6 +92,7 @@ class PlanStep(FanOut):
     templates: tuple[StepTemplate, ...] = field(default=(), repr=False, compare=False)
     schema: JSONSchema | None = None
     variants: tuple[Variant, ...] = ()
+    batch: Batch | None = None
 
     def of(self, *roles: Role) -> Iterator[StepTemplate]:
         """Return the templates with any of these roles."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from yamlgen.errors import Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema
+from yamlgen.steps.batch_config import BatchValue
 from yamlgen.steps.config_fields import ModelSettings, Price, Settings
 from yamlgen.value_objects import JSON
 
@@ -37,6 +38,11 @@ class StepFile(Protocol):
     @property
     def timeout(self) -> float:
         """The pipeline's `runtime.timeout`, in seconds."""
+        ...
+
+    @property
+    def batch(self) -> BatchValue:
+        """The pipeline's `batch`."""
         ...
 
     @property

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import ConfigDict, Field
 
 from yamlgen.parsing.source_map import DataPath
+from yamlgen.steps.batch_config import Batch
 from yamlgen.steps.config_fields import FileText, FrozenModel, ModelSettings, Name, Settings, Text
 from yamlgen.steps.step_config import Expression, StepConfig, StepText
 
@@ -224,6 +225,20 @@ class Generate(Settings, StepConfig):
       answers:
         matrix: {model: [small, large], words: [20, 80]}
         prompt: Explain {{ row.topic }} in {{ matrix.words }} words.
+    ```
+    """
+
+    batch: bool | Batch | None = None
+    """Whether the requests of this step are sent in Message Batches: `true`, `false`, or a mapping of settings.
+    Default: [`batch`](#batch) at the top of the file.
+
+    Steps that use its value wait for its batches, so each batched step in a chain takes up to 24 hours.
+
+    ```yaml
+    model: claude-haiku-5-5
+    steps:
+      labels: {prompt: "Label this review: {{ row.text }}", batch: {minimum: 50, wait: 12h}}
+      reply: {prompt: "Answer this review: {{ row.text }}"}
     ```
     """
 

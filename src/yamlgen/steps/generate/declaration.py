@@ -11,6 +11,7 @@ from yamlgen.errors import Code, Diagnostic
 from yamlgen.schemas import native_output_schema
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.schemas.types import Type
+from yamlgen.steps.batch_config import chosen
 from yamlgen.steps.config_fields import Settings
 from yamlgen.steps.declaration import TEXT, DeclaredStep
 from yamlgen.steps.fan_out import combinations
@@ -59,6 +60,7 @@ class DeclaredGenerate(DeclaredStep[Generate]):
             "asked": self._asked(),
             "system": next((text.source for text in texts if text.role == "system"), None),
             "messages": tuple(_message(text) for text in texts if text.role != "system"),
+            "batch": chosen(step.batch, self.file.batch),
             "checks": tuple(PlanCheck(each.source, told.get(each.name)) for each, _ in self.of("check")),
         }
 

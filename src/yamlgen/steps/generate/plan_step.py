@@ -109,6 +109,8 @@ class GenerateStep(PlanStep):
             made["model"] = {"max_tokens": first.max_tokens, **_settings(first.settings)}
             if first.price is not None:
                 made["model"]["price"] = first.price.model_dump(exclude_none=True)
+        if self.batch is not None:
+            made["batch"] = self.batch.written
         if self.matrix is not None:
             made["matrix"] = self.axes
         if self.system is not None:

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
+from yamlgen.canonical_json import digest
 from yamlgen.errors import Code, RowError
 from yamlgen.interfaces import ValueCache
 from yamlgen.row_result import Answer
 from yamlgen.steps.execution import RowStep, RunResources, StepExecutor, checked
-from yamlgen.steps.fan_out import Case, Scope
+from yamlgen.steps.fan_out import Case
 from yamlgen.steps.python.dependencies import Dependencies
 from yamlgen.steps.python.file_digests import FileDigests
 from yamlgen.steps.python.function_calls import FunctionCaller, key_of
@@ -37,11 +38,13 @@ class PythonExecutor(StepExecutor[PythonStep]):
         """Return the value of the function."""
         if self._run.invent is not None:  # a simulated run does not call the author's code
             return Answer(self._run.invent(step.schema.value if step.schema else {}, step.name))
-        return Answer(await self._call(step, case.scope, row))
+        return Answer(await self._call(step, case, row))
 
-    async def _call(self, step: PythonStep, scope: Scope, row: RowStep) -> JSON:
-        args = step.fill(scope)
+    async def _call(self, step: PythonStep, case: Case, row: RowStep) -> JSON:
+        args = step.fill(case.scope)
         called = partial(self._called, step, args, row)
+        if self._run.repeats and self._run.value_cache is not None:
+            called = partial(self._held, step, case, args, row, self._run.value_cache)
         if step.depends is None or self._run.value_cache is None:
             return await called()
         key = key_of(step.call, step.depends.reads, args)
@@ -83,6 +86,19 @@ class PythonExecutor(StepExecutor[PythonStep]):
         finally:
             del self._calls[key]
             call.set_result(failed)
+
+    async def _held(
+        self, step: PythonStep, case: Case, args: Mapping[str, JSON], row: RowStep, value_cache: ValueCache
+    ) -> JSON:
+        """Return the value that the row had before it waited, or call the function: it might return another one."""
+        place = [row.context.row, step.name, case.item, case.combination, case.sample]
+        key = digest({"place": place, "args": dict(args)})
+        found = value_cache.held(key)
+        if found is not None:
+            return found.value
+        value = await self._called(step, args, row)
+        await value_cache.hold(key, value)
+        return value
 
     async def _called(self, step: PythonStep, args: Mapping[str, JSON], row: RowStep) -> JSON:
         if self._functions is None:

@@ -1,0 +1,110 @@
+"""What requests cost one by one and in batches, and how many batches come one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from yamlgen.forecast import StepForecast
+from yamlgen.interfaces import PriceFunction
+from yamlgen.model_capabilities import betas_needed
+from yamlgen.steps.batch_config import Batch
+from yamlgen.steps.plan_step import PlanStep
+from yamlgen.value_objects import Charge, Usage
+
+Span: TypeAlias = tuple[float, float]
+"""The minimum and the maximum."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCosts:
+    """The cost of requests in US dollars: if they are sent one by one, and if they are sent in batches."""
+
+    single: Span = (0.0, 0.0)
+    batch: Span = (0.0, 0.0)
+
+    def plus(self, other: RequestCosts) -> RequestCosts:
+        """Return the sum."""
+        return RequestCosts(_sum(self.single, other.single), _sum(self.batch, other.batch))
+
+    def times(self, least: float, most: float) -> RequestCosts:
+        """Return the minimum `least` times, and the maximum `most` times."""
+        return RequestCosts(
+            (self.single[0] * least, self.single[1] * most), (self.batch[0] * least, self.batch[1] * most)
+        )
+
+    def with_single(self, share: float) -> RequestCosts:
+        """Return the costs if a share of the requests is sent by itself in any case."""
+        least, most = (batch + (single - batch) * share for single, batch in zip(self.single, self.batch, strict=True))
+        return RequestCosts(self.single, (least, most))
+
+
+FREE: Final = RequestCosts()
+
+
+def costs_of(price: PriceFunction | None, least: Usage, most: Usage) -> RequestCosts:
+    """Return the costs of one request from its minimum and maximum usage; nothing without a price."""
+    if price is None:
+        return FREE
+    single, batch = ((price(Charge(least, batch=on)), price(Charge(most, batch=on))) for on in (False, True))
+    return RequestCosts(single, batch)
+
+
+def is_batch_only(step: PlanStep) -> bool:
+    """Return whether a request of a step can have its `max_tokens` only in a batch."""
+    return any(betas_needed(variant.model, variant.max_tokens) for variant in step.variants)
+
+
+def is_sent_in_batches(step: PlanStep, requests: int) -> bool:
+    """Return whether a step sends this many requests in batches."""
+    if step.batch is None or not requests:
+        return False
+    return requests >= step.batch.least(reasks=False) or is_batch_only(step)
+
+
+def way_of_sending(batch: Batch, *, batched: bool, first: int) -> list[str]:
+    """Return which requests of a batched step are sent one by one, as phrases.
+
+    Args:
+        batch: the settings of the step.
+        batched: whether its requests are sent in batches.
+        first: the number of requests that are sent first, by themselves.
+    """
+    least = batch.least(reasks=False)
+    if not batched and least > 1:
+        return [f"fewer requests than `batch.minimum` ({least}): one by one, at the full price"]
+    return ["the first request by itself, at the full price"] if first else []
+
+
+def rounds_of(steps: Iterable[PlanStep], forecasts: Mapping[str, StepForecast]) -> tuple[int, int]:
+    """Return the minimum and maximum number of batches that come one after another.
+
+    Args:
+        steps: the steps, each after the steps that it needs.
+        forecasts: the forecasts of those that send requests, by step.
+    """
+    ends: dict[str, tuple[int, int]] = {}
+    for step in steps:
+        before = [ends[name] for name in step.needs]
+        own = _rounds(step, forecasts[step.name]) if step.name in forecasts else (0, 0)
+        least, most = (max((each[end] for each in before), default=0) + own[end] for end in (0, 1))
+        ends[step.name] = least, most
+    return max((each[0] for each in ends.values()), default=0), max((each[1] for each in ends.values()), default=0)
+
+
+def _rounds(step: PlanStep, forecast: StepForecast) -> tuple[int, int]:
+    """Return the minimum and maximum number of batches of a step that come one after another."""
+    if step.batch is None or not (forecast.batched or forecast.waiting):
+        return (1, 1) if forecast.waiting else (0, 0)
+    sure = forecast.requests if forecast.least_requests is None else forecast.least_requests
+    is_sure = forecast.waiting or (forecast.batched and is_sent_in_batches(step, sure))
+    reasks = max(variant.reasks for variant in step.variants)
+    is_bounded = forecast.least_requests is not None and not is_batch_only(step)
+    if is_bounded and forecast.requests + forecast.waiting < step.batch.least(reasks=True):
+        reasks = 0
+    return int(bool(is_sure)), 1 + reasks
+
+
+def _sum(one: Span, other: Span) -> Span:
+    return one[0] + other[0], one[1] + other[1]
