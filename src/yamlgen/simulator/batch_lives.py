@@ -138,7 +138,8 @@ class SimulatedBatch:
             if place % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         results.finish()
-        self.results, self._counts, self._ended = results, counts, datetime.now(UTC)
+        late = timedelta(seconds=time.monotonic() - self._ends) if self._delay else timedelta()
+        self.results, self._counts, self._ended = results, counts, max(self._created, datetime.now(UTC) - late)
         self._requests, self._order, self._before = None, array("I"), b""
 
 

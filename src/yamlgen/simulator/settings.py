@@ -18,11 +18,13 @@ class SimulatorSettings:
         latency: the time that each answer takes, in seconds.
         faults: faults with their rates, such as `rate_limit=0.1`.
         seed: selects the answers and the faults.
+        batch_delay: the time after which each batch ends, in seconds.
     """
 
     latency: float = 0.0
     faults: Sequence[str] = ()
     seed: int = 0
+    batch_delay: float = 0.0
 
     @property
     def about(self) -> dict[str, JSON]:

@@ -147,6 +147,62 @@ SCRIPTS: Final = (
     );
     ALTER TABLE kept ADD COLUMN files INTEGER;
     """,
+    """
+    -- Message Batches. A number is never used again, because the attempts that came with a batch refer to it.
+    CREATE TABLE batch (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run INTEGER NOT NULL,             -- the newest run that posted it or waited for it
+        step TEXT NOT NULL,
+        state TEXT NOT NULL,              -- gathering, posting, posted, collected, lost
+        remote TEXT,                      -- the API's id
+        requests INTEGER NOT NULL,        -- how many it has or had
+        size INTEGER NOT NULL,            -- bytes of its body
+        betas TEXT NOT NULL,              -- JSON: [beta feature, ...]
+        most REAL,                        -- its maximum cost in US dollars
+        intended TEXT,
+        created TEXT,
+        ended TEXT,
+        counts TEXT,                      -- JSON: outcome -> number of requests
+        cost REAL,                        -- US dollars of its answers until now; null if a price is unknown
+        base_url TEXT,
+        simulated INTEGER,
+        api_key_env TEXT,
+        api_version TEXT
+    );
+
+    -- The requests of open batches that have no outcome yet.
+    CREATE TABLE batch_request (
+        id INTEGER PRIMARY KEY,
+        batch INTEGER NOT NULL,
+        key BLOB NOT NULL UNIQUE,         -- as that of an attempt; in hexadecimal, the custom id
+        setup BLOB NOT NULL,
+        variant TEXT NOT NULL,
+        requested TEXT,                   -- the model that is requested
+        request_characters INTEGER NOT NULL,
+        length INTEGER NOT NULL,          -- bytes of its entry in the body of the batch
+        request BLOB NOT NULL,            -- JSON, compressed
+        entry BLOB                        -- JSON, compressed; null if it is the custom id and the request
+    );
+    CREATE INDEX batch_request_by_batch ON batch_request (batch);
+
+    -- Requests that failed in a batch of the newest run.
+    CREATE TABLE batch_failure (
+        key BLOB PRIMARY KEY,
+        run INTEGER NOT NULL,
+        kind TEXT NOT NULL,               -- errored, expired, canceled, missing
+        error BLOB,                       -- JSON, compressed: the body of the API's error response
+        times INTEGER NOT NULL            -- how often it has failed in the run
+    ) WITHOUT ROWID;
+
+    -- Values of functions that are not kept, while the newest run may run their rows again.
+    CREATE TABLE held (
+        key BLOB PRIMARY KEY,
+        value TEXT NOT NULL               -- JSON
+    ) WITHOUT ROWID;
+
+    ALTER TABLE attempt ADD COLUMN batch INTEGER; -- the batch that it came with; null for a single request
+    CREATE INDEX attempt_by_batch ON attempt (run, step) WHERE batch IS NOT NULL;
+    """,
 )
 TO_RETRY: Final = """
     (row.status = 'failed' OR EXISTS (

@@ -11,6 +11,7 @@ from typing import Final
 from yamlgen.store.database import mapped
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.run_session import locked_connection
+from yamlgen.store.stored_batches import OPEN
 
 _DELETIONS: Final = {
     "rows": "DELETE FROM row WHERE run IN (SELECT run FROM pruned)",
@@ -25,10 +26,16 @@ _DELETIONS: Final = {
     "refusals": "DELETE FROM refusal WHERE run IN (SELECT run FROM pruned)",
     "kept values": "DELETE FROM kept WHERE run IN (SELECT run FROM pruned)",
     "files": "DELETE FROM files WHERE id NOT IN (SELECT files FROM kept WHERE files IS NOT NULL)",
-    "runs": "DELETE FROM run WHERE id IN (SELECT run FROM pruned) AND id NOT IN (SELECT run FROM attempt)",
+    "batches": f"DELETE FROM batch WHERE run IN (SELECT run FROM pruned) AND state NOT IN {OPEN}",
+    "batch failures": "DELETE FROM batch_failure WHERE run IN (SELECT run FROM pruned)",
+    "runs": (
+        "DELETE FROM run WHERE id IN (SELECT run FROM pruned) "
+        "AND id NOT IN (SELECT run FROM attempt UNION SELECT run FROM batch)"
+    ),
 }
 
 # A run whose answers are still needed keeps its name and address, which show who paid for and who gave these answers.
+# So does a run with an open batch: what the batch costs is billed, and the next run collects its answers.
 _FORGET: Final = """
     UPDATE run SET status = 'pruned', about = json_object('address', json_extract(about, '$.address')), report = NULL
     WHERE id IN (SELECT run FROM pruned)

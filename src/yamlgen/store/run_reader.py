@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from yamlgen.batches.batch_store import BatchRecord
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code, UsageError
 from yamlgen.option_names import by_surface
 from yamlgen.store.codec import unpacked
+from yamlgen.store.database import mapped
 from yamlgen.store.location import holder
 from yamlgen.store.migrations import TO_RETRY
+from yamlgen.store.stored_batches import batch_records
 from yamlgen.store.stored_results import TOKENS, ResultReader, StoredRow
 from yamlgen.value_objects import JSON
 
@@ -62,7 +65,7 @@ class RunEntry:
     Attributes:
         number: its number in this store.
         name: its name, which users see.
-        status: `running`, `finished`, `stopped`, or `killed`.
+        status: `running`, `finished`, `stopped`, `detached` if its batches were in progress, or `killed`.
         retry: the name of the run whose failed rows it retries.
         about: the pipeline as it ran, parameters, overrides, git, versions.
         report: the report at its end; `None` while it runs, and if it was killed.
@@ -192,6 +195,16 @@ class RunReader(ResultReader):
         usage = {name: kept + gone for name, kept, gone in zip(TOKENS, tokens, lost, strict=True)}
         is_priced = priced + lost_priced == attempts + cut
         return {"attempts": attempts, "usage": usage, "cost_usd": round(cost + lost_cost, 9) if is_priced else None}
+
+    def batches(self, run: int) -> list[BatchRecord]:
+        """Return the batches that a run has posted or waited for last, in the order in which they were begun."""
+        with mapped(self._path):
+            return batch_records(self._connection, "run = ?", run)
+
+    def batched(self, run: int) -> dict[str, int]:
+        """Return how many answers of a run have come with a batch until now, by step; without steps that have none."""
+        query = "SELECT step, count(*) FROM attempt WHERE run = ? AND batch IS NOT NULL GROUP BY step"
+        return dict(self._all(query, run))
 
     def past(self, step: str, request: Mapping[str, JSON], answerer: str) -> PastAnswers | None:
         """Return the tokens of the newest answers of a step, from any run; `None` if there are none.

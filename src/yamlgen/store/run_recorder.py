@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,32 +23,40 @@ from yamlgen.canonical_json import short_digest, storable
 from yamlgen.errors import ANSWERED, RowError
 from yamlgen.interfaces import AttemptLog, RequestContext
 from yamlgen.row_result import Answer, RowResult
-from yamlgen.store.codec import packed, packed_text, text_of, unpacked
+from yamlgen.store.codec import text_of, unpacked
 from yamlgen.store.database import mapped
 from yamlgen.store.migrations import TO_RETRY
 from yamlgen.store.refused_requests import RefusedRequests
+from yamlgen.store.stored_batches import StoredBatches
 from yamlgen.store.stored_results import TOKENS, usage_json
-from yamlgen.store.stored_rows import insert_row, insertion, result_of, shared, status_of
+from yamlgen.store.stored_rows import (
+    ATTEMPT,
+    attempt_values,
+    insert_row,
+    insertion,
+    now,
+    packed_request,
+    result_of,
+    shared,
+    status_of,
+)
 from yamlgen.store.writer import Writer
 from yamlgen.value_objects import JSON, Attempt, CachedValue, Refusal, Usage
 
 _RECALL: Final = """
-    SELECT id, response, request_id, seconds, cost, input_tokens, output_tokens,
+    SELECT id, run, batch, response, request_id, seconds, cost, input_tokens, output_tokens,
            cache_creation_input_tokens, cache_read_input_tokens
     FROM attempt WHERE key = ? AND id > ? ORDER BY id DESC LIMIT 1
 """
 
 
-_ATTEMPT: Final = insertion(
-    "attempt",
-    *("key", "run", "step", "received", "request", "response", "request_id", "requested", "model", "stop_reason"),
-    *("cost", "seconds", "request_characters", *TOKENS),
-)
 _CUT: Final = insertion("cut_stream", "run", "step", "received", "requested", "cost", *TOKENS)
 _KEPT: Final = (
     "SELECT kept.run, kept.value, files.files FROM kept LEFT JOIN files ON files.id = kept.files WHERE key = ?"
 )
 _KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value, files) VALUES (?, ?, ?, ?)"
+_HELD: Final = "SELECT value FROM held WHERE key = ?"
+_HOLD: Final = "INSERT OR REPLACE INTO held (key, value) VALUES (?, ?)"
 _TAKE: Final = "UPDATE kept SET run = ? WHERE key = ?"
 
 _FAILED_TABLES: Final = """
@@ -110,6 +117,7 @@ class RunRecorder:
         self._busy: dict[bytes, asyncio.Event] = {}
         self._taken: set[bytes] = set()
         self.refusals = RefusedRequests(reader, self.write)
+        self.batches = StoredBatches(reader, path, self.submit, self.refusals)
         with mapped(path):
             (self._before,) = reader.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
             if reuse.retry:
@@ -119,6 +127,7 @@ class RunRecorder:
         """Write for a run from now on."""
         self._writer, self._run = writer, run
         self.refusals.begin(run)
+        self.batches.begin(run)
 
     def allows(self, identity: str) -> bool:
         """Return whether this run may send requests for a row."""
@@ -171,9 +180,11 @@ class RunRecorder:
             row = next((each for each in found if each is not None), None)
             if row is None:
                 return None
-            number, response, request_id, seconds, cost, *tokens = row
-            kept = unpacked(response)
-        return Attempt(kept, Usage(*tokens), (), request_id, seconds, cost, reused=True, number=number)
+            number, run, batch, response, request_id, seconds, cost, *tokens = row
+            attempt = Attempt(unpacked(response), Usage(*tokens), (), request_id, seconds, cost, number=number)
+        own = run == self._run
+        reused = not (own and batch in self.batches.arrived)
+        return replace(attempt, reused=reused, batched=batch is not None, own=own)
 
     def answered(self, key: bytes) -> int:
         """Return the number of answers of a key.
@@ -185,46 +196,33 @@ class RunRecorder:
             (count,) = self._reader.execute(query, (key, after)).fetchone()
         return int(count)
 
+    def submit(self, work: Callable[[sqlite3.Connection], Any]) -> Awaitable[Any]:
+        """Queue `work` for the writer's next transaction. It is awaited for its value, after the commit."""
+        assert self._writer is not None  # noqa: S101 - nothing is written before `begin`
+        return self._writer.submit(work)
+
     async def write(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
         """Run `work` in the writer's next transaction."""
-        assert self._writer is not None  # noqa: S101 - nothing is written before `begin`
-        return await self._writer.write(work)
+        return await self.submit(work)
 
     async def record(
         self, key: bytes, step: str, request: Mapping[str, JSON], attempt: Attempt, setup: bytes = b""
     ) -> Attempt:
         """Store a billed answer, and that its setup is proven. Return it with its number, once it is on disk."""
         failpoint.reach("after-receive")
-        text, response, usage = text_of(request), attempt.response, attempt.usage
-        values = {
-            "key": key,
-            "run": self._run,
-            "step": step,
-            "received": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request": packed_text(text),
-            "response": packed(response),
-            "request_id": attempt.request_id,
-            "requested": _text(request.get("model")),
-            "model": _text(response.get("model")),
-            "stop_reason": _text(response.get("stop_reason")),
-            **usage_json(usage),
-            "cost": attempt.cost,
-            "seconds": attempt.seconds,
-            "request_characters": len(text),
-        }
+        values = attempt_values(key, self._run, step, packed_request(request), attempt)
         prove = self.refusals.proving(setup)
 
         def insert(connection: sqlite3.Connection) -> int | None:
             if prove is not None:  # in the same commit, which saves waiting for a second one
                 prove(connection)
-            return connection.execute(_ATTEMPT, values).lastrowid
+            return connection.execute(ATTEMPT, values).lastrowid
 
         return replace(attempt, number=await self.write(insert))
 
     async def cut(self, step: str, model: str, usage: Usage, cost: float | None) -> None:
         """Store the usage of a stream that was cut off."""
-        received = datetime.now(UTC).isoformat(timespec="milliseconds")
-        values = {"run": self._run, "step": step, "received": received, "requested": storable(model), "cost": cost}
+        values = {"run": self._run, "step": step, "received": now(), "requested": storable(model), "cost": cost}
         values |= usage_json(usage)
         await self.write(lambda connection: connection.execute(_CUT, values))
 
@@ -266,6 +264,17 @@ class RunRecorder:
             connection.execute(_KEEP, (key, self._run, value, number))
 
         await self.write(insert)
+
+    def held(self, key: bytes) -> CachedValue | None:
+        """Return the result of a function in this run, for a row that is run again."""
+        with mapped(self._path):
+            found = self._reader.execute(_HELD, (key,)).fetchone()
+        return CachedValue(json.loads(found[0]), {}) if found else None
+
+    async def hold(self, key: bytes, value: JSON) -> None:
+        """Store the result of a function until this run ends; when this returns, it is on disk."""
+        values = key, text_of(value)
+        await self.write(lambda connection: connection.execute(_HOLD, values))
 
     async def add(self, outcome: RowResult) -> None:
         """Store the result of a row; when this returns, it is on disk."""
@@ -331,7 +340,3 @@ def _files_of(text: str | None) -> Mapping[str, str]:
     """Return the files that a stored value depends on. Cached, because many values depend on the same files."""
     files: Mapping[str, str] = json.loads(text) if text else {}
     return files
-
-
-def _text(value: JSON) -> str | None:
-    return storable(value) if isinstance(value, str) else None

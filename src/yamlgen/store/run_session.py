@@ -14,6 +14,7 @@ from yamlgen.store.database import connect, create, empty, is_older, mapped, rea
 from yamlgen.store.location import StoreLocation, locked, make_folder
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.run_recorder import ReusePolicy, RunRecorder
+from yamlgen.store.stored_batches import discard_unsent
 from yamlgen.store.writer import Writer
 from yamlgen.value_objects import JSON
 
@@ -97,10 +98,15 @@ class ActiveRun:
     _writer: Writer
 
     async def end(self, status: str, report: dict[str, JSON]) -> None:
-        """Store the status (`finished` or `stopped`) and the report of the run."""
+        """Store the status (`finished`, `stopped` or `detached`) and the report of the run."""
         values = (status, _now(), redact(text_of(report)), self.entry.number)
         query = "UPDATE run SET status = ?, ended = ?, report = ? WHERE id = ?"
-        await self._writer.write(lambda connection: connection.execute(query, values))
+
+        def end(connection: sqlite3.Connection) -> None:
+            connection.execute(query, values)
+            connection.execute("DELETE FROM held")
+
+        await self._writer.write(end)
 
 
 @asynccontextmanager
@@ -120,6 +126,7 @@ async def begin_run(
     with mapped(path):
         query = "INSERT INTO run (name, started, status, retry, about) VALUES (?, ?, 'running', ?, ?)"
         number = connection.execute(query, (name, _now(), retry, redact(text_of(about)))).lastrowid
+        discard_unsent(connection)
     assert number is not None  # noqa: S101 - an INSERT always sets it
     writer = Writer(connection, path)
     session.run_recorder.begin(writer, number)

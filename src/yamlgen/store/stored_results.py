@@ -22,8 +22,10 @@ _UNKNOWN_CAUSE: Final = "the cause is unknown, because the run was made by an ea
 _RESULT: Final = "SELECT id, step, status, value, error, attempts FROM result WHERE id = ?"
 _ATTEMPT: Final = (
     "SELECT run.name, attempt.received, attempt.model, attempt.stop_reason, attempt.request_id, attempt.cost, "
-    f"attempt.seconds, {', '.join(f'attempt.{name}' for name in TOKENS)} "
-    "FROM attempt LEFT JOIN run ON run.id = attempt.run WHERE attempt.id = ?"
+    "attempt.seconds, CASE WHEN attempt.batch IS NULL THEN NULL ELSE coalesce(batch.remote, 'deleted') END, "
+    f"{', '.join(f'attempt.{name}' for name in TOKENS)} "
+    "FROM attempt LEFT JOIN run ON run.id = attempt.run LEFT JOIN batch ON batch.id = attempt.batch "
+    "WHERE attempt.id = ?"
 )
 
 
@@ -76,6 +78,7 @@ class StoredAttempt:
         run: the name of the run that paid for it; `None` if that run was pruned.
         cost: in US dollars; `None` if the price was unknown.
         seconds: the duration of the request.
+        batch: the id of the batch that it came with, or `deleted` if its run was pruned; `None` for a single request.
     """
 
     number: int
@@ -90,6 +93,7 @@ class StoredAttempt:
     usage: Usage
     cost: float | None
     seconds: float
+    batch: str | None
 
 
 def usage_json(usage: Usage) -> dict[str, JSON]:
@@ -196,6 +200,6 @@ class ResultReader:
         return found
 
     def _attempt(self, number: int, errors: list[str], case: str = "", notes: list[str] | None = None) -> StoredAttempt:
-        run, received, model, stop_reason, request_id, cost, seconds, *tokens = self._one(_ATTEMPT, number)
-        about = (run, received, model, stop_reason, request_id, Usage(*tokens), cost, seconds)
+        run, received, model, stop_reason, request_id, cost, seconds, batch, *tokens = self._one(_ATTEMPT, number)
+        about = (run, received, model, stop_reason, request_id, Usage(*tokens), cost, seconds, batch)
         return StoredAttempt(number, errors, case, notes or [], *about)

@@ -6,12 +6,14 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from yamlgen.canonical_json import short_digest
+from yamlgen.canonical_json import short_digest, storable
 from yamlgen.errors import Code, RowError
 from yamlgen.row_result import Answer, FailedItem, RowResult
-from yamlgen.store.codec import packed, text_of
+from yamlgen.store.codec import packed, packed_text, text_of
+from yamlgen.store.stored_results import TOKENS, usage_json
 from yamlgen.value_objects import JSON, Attempt
 
 
@@ -20,8 +22,68 @@ def insertion(table: str, *names: str) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
 
 
+ATTEMPT: Final = insertion(
+    "attempt",
+    *("key", "run", "step", "received", "request", "response", "request_id", "requested", "model", "stop_reason"),
+    *("cost", "seconds", "request_characters", *TOKENS, "batch"),
+)
+"""Inserts the values that `attempt_values` returns."""
+
 _ROW: Final = insertion("row", "run", "number", "identity", "status", "source", "results")
 _FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest) VALUES (?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRequest:
+    """The body of a request in the form in which it is stored.
+
+    Attributes:
+        model: the model that it requests.
+        characters: its length as JSON.
+        data: its JSON, compressed.
+    """
+
+    model: str | None
+    characters: int
+    data: bytes
+
+
+def packed_request(body: Mapping[str, JSON], text: str | None = None) -> PackedRequest:
+    """Return the body of a request in the form in which it is stored; `text` is its JSON, if it was made before."""
+    text = text_of(body) if text is None else text
+    return PackedRequest(_text(body.get("model")), len(text), packed_text(text))
+
+
+def attempt_values(
+    key: bytes, run: int, step: str, request: PackedRequest, attempt: Attempt, batch: int | None = None
+) -> dict[str, Any]:
+    """Return a billed answer in the form in which it is stored, received now; `batch` is the batch it came with."""
+    return {
+        "key": key,
+        "run": run,
+        "step": step,
+        "received": now(),
+        "request": request.data,
+        "response": packed(attempt.response),
+        "request_id": attempt.request_id,
+        "requested": request.model,
+        "model": _text(attempt.response.get("model")),
+        "stop_reason": _text(attempt.response.get("stop_reason")),
+        **usage_json(attempt.usage),
+        "cost": attempt.cost,
+        "seconds": attempt.seconds,
+        "request_characters": request.characters,
+        "batch": batch,
+    }
+
+
+def now() -> str:
+    """Return the time, as it is stored."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _text(value: JSON) -> str | None:
+    return storable(value) if isinstance(value, str) else None
 
 
 def status_of(outcome: RowResult) -> str:

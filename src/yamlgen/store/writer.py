@@ -48,17 +48,25 @@ class Writer:
         self._ended = asyncio.Event()
         self._thread = start(self._work, "yamlgen store")
 
+    def submit(self, work: Write) -> asyncio.Future[Any]:
+        """Queue `work`, to be run in a transaction. The future has its value after the commit, or the error.
+
+        Raises:
+            EnvironmentProblem: an earlier write failed. After a failure no more writes are tried.
+        """
+        if self._failed is not None:
+            raise EnvironmentProblem(self._failed.message, code=self._failed.code, hint=self._failed.hint)
+        future = self._loop.create_future()
+        self._queue.put((work, future))
+        return future
+
     async def write(self, work: Write) -> Any:
         """Run `work` in a transaction, and return its value after the commit.
 
         Raises:
             EnvironmentProblem: this write failed, or an earlier one. After a failure no more writes are tried.
         """
-        if self._failed is not None:
-            raise EnvironmentProblem(self._failed.message, code=self._failed.code, hint=self._failed.hint)
-        future = self._loop.create_future()
-        self._queue.put((work, future))
-        return await future
+        return await self.submit(work)
 
     async def close(self) -> None:
         """Finish the waiting writes, and end the thread. If the caller is cancelled, it still waits for the end."""
