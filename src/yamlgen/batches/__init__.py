@@ -1,0 +1,1 @@
+"""Message Batches: requests are gathered, posted together, awaited, and their results collected."""
