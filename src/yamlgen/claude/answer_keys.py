@@ -8,6 +8,7 @@ from typing import Final
 
 from yamlgen.canonical_json import digest
 from yamlgen.interfaces import RequestContext
+from yamlgen.pipeline.keyed_fields import UNKEYED
 from yamlgen.value_objects import JSON
 
 _ASKED: Final = frozenset({"messages", "system", "stream"})
@@ -15,6 +16,10 @@ _ASKED: Final = frozenset({"messages", "system", "stream"})
 
 _UNSTREAMED: Final = 21_333
 """The `max_tokens` above which all answers were streamed when `stream` was a part of the key."""
+
+
+_IN_BLOCKS: Final = "cache_control"
+"""The field that blocks of content and tools have, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,11 @@ class AnswerKeys:
     def keys(self, body: Mapping[str, JSON], context: RequestContext) -> tuple[bytes, ...]:
         """Return the key of the answer to `body` for this row and sample; for long answers an older key too.
 
-        `stream` is not a part of the key. It once was, so that long answers of that time are found by the older key.
+        The fields in `UNKEYED` are not a part of the key: a request has one key, in a batch and by itself. `stream`
+        once was a part, so that long answers of that time are found by the older key.
         """
         asked = {**self._server(), "row": context.identity, "sample": context.sample}
-        bare = {name: value for name, value in body.items() if name != "stream"}
+        bare = {name: _unmarked(value) for name, value in body.items() if name not in UNKEYED}
         key = digest({**asked, "body": bare})
         if body["max_tokens"] <= _UNSTREAMED:
             return (key,)
@@ -61,3 +67,19 @@ class AnswerKeys:
         return (
             {**server, "betas": list(self.betas)} if self.betas else server
         )  # without betas, keys are the same as before there were any
+
+
+def _unmarked(value: JSON) -> JSON:
+    """Return messages, blocks of content or tools without their `cache_control`; any other value as it is."""
+    return [_unmarked_block(block) for block in value] if isinstance(value, list) else value
+
+
+def _unmarked_block(block: JSON) -> JSON:
+    if not isinstance(block, dict):
+        return block
+    bare = {name: value for name, value in block.items() if name != _IN_BLOCKS}
+    if isinstance(bare.get("content"), list):
+        bare["content"] = _unmarked(bare["content"])
+    if isinstance(bare.get("source"), dict):
+        bare["source"] = _unmarked_block(bare["source"])
+    return bare

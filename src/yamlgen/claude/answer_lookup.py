@@ -33,6 +33,7 @@ class LookupLayer:
         self._fallback = fallback
         self._simulated = simulated
         self._streak = FailureStreak()
+        self._unproven: dict[bytes, RowError] = {}  # refusals of this run that cannot be stored yet
 
     async def answer(self, request: Request) -> Attempt:
         """Return the stored answer to a request, or a new one."""
@@ -51,6 +52,8 @@ class LookupLayer:
             if refusal is not None:
                 await self._fallback.consider(request, refusal)
                 raise refused_before(refusal, self._ask_again())
+            if request.key in self._unproven:  # the row is run again, because it waited for a batch
+                raise self._unproven[request.key].replace()
             if not log.sends:
                 raise RowError("no answer to this request is in the store", code=Code.NOT_STORED, hint=_TO_SEND)
         try:
@@ -68,6 +71,8 @@ class LookupLayer:
             self._streak.answered()
         doubt = self._streak.failed(error)
         if error.status in REFUSALS:
+            if not log.is_proven(request.mode.setup):
+                self._unproven[request.key] = error
             await log.refuse(request.key, request.mode.setup, Refusal(error.status, error.message))
         return doubt
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anthropic
@@ -26,20 +27,44 @@ def build_client(
 
     Only a client with `max_retries` 0 sends requests. Another value is for clients that only show their attributes.
     """
+    if http_client is None:
+        http_client = open_connections(base_url, transport.timeout, transport.limiter.ceiling)
+    return sdk_client(
+        api_key=api_key,
+        base_url=base_url,
+        timeout=transport.timeout,
+        middleware=transport,
+        http_client=http_client,
+        max_retries=max_retries,
+        api_version=api_version,
+        keyless=keyless,
+    )
+
+
+def sdk_client(  # noqa: PLR0913 - each is one part of a client, by name
+    *,
+    api_key: str,
+    base_url: str,
+    timeout: float,
+    middleware: Callable[[Any, Any], Awaitable[Any]],
+    http_client: httpx2.AsyncClient,
+    max_retries: int = 0,
+    api_version: str | None = None,
+    keyless: EnvironmentProblem | None = None,
+) -> anthropic.AsyncAnthropic:
+    """Return an SDK client on `http_client` whose calls go through `middleware`, or fail with `keyless`."""
 
     async def stop(_request: Any, _call_next: Any) -> Any:
         assert keyless is not None  # noqa: S101 - used only in a client with `keyless`
         raise keyless
 
-    if http_client is None:
-        http_client = open_connections(base_url, transport.timeout, transport.limiter.ceiling)
     return anthropic.AsyncAnthropic(
         api_key=api_key,
         base_url=base_url,
-        timeout=patience(transport.timeout),
+        timeout=patience(timeout),
         max_retries=max_retries,
         default_headers={"anthropic-version": api_version} if api_version else None,
         http_client=http_client,
-        middleware=[transport] if keyless is None else [stop, transport],
+        middleware=[middleware] if keyless is None else [stop, middleware],
         open_telemetry={"traces": {"content_mode": "metadata_only"}},
     )

@@ -201,6 +201,11 @@ def has_hung_up(error: BaseException) -> bool:
     return any(isinstance(each, aiohttp.ServerDisconnectedError) for each in _chain(error))
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Return whether there was no connection to the server."""
+    return any(isinstance(each, aiohttp.ClientConnectorError) for each in _chain(error))
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error

@@ -15,6 +15,7 @@ import anthropic
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.answer_lookup import LookupLayer
 from yamlgen.claude.answer_recording import Accounting, RecordingLayer
+from yamlgen.claude.batch_layer import BatchLayer, DeskAccess
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.pacing_layer import PacingLayer
 from yamlgen.claude.reasking import ReaskLayer
@@ -45,6 +46,7 @@ class ClaudeModel:
         simulated: whether the simulator answers.
         price_function: computes the cost of usage; `None` if the price is unknown.
         warn: receives warnings for the user.
+        batching: leaves requests for batches; `None`: each is sent by itself.
     """
 
     def __init__(  # noqa: PLR0913 - each is one part of a model, by name
@@ -61,6 +63,7 @@ class ClaudeModel:
         simulated: bool = False,
         price_function: PriceFunction | None = None,
         warn: Callable[[str], None] | None = None,
+        batching: DeskAccess | None = None,
     ) -> None:
         self._store = store
         self._builder = RequestBuilder(settings, timeout, keys)
@@ -70,7 +73,8 @@ class ClaudeModel:
         sending = SingleRequestSender(client, error_context, accounting.cut, simulated)
         recording = RecordingLayer(sending, accounting)
         pacing = PacingLayer(recording)
-        lookup = LookupLayer(pacing, self._fallback, simulated=simulated)
+        batches = pacing if batching is None else BatchLayer(pacing, batching, error_context, accounting, simulated)
+        lookup = LookupLayer(batches, self._fallback, simulated=simulated)
         self._reasking = ReaskLayer(lookup, self._builder, error_context, reasks)
 
     def request(self, prompt: Prompt) -> dict[str, JSON]:

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import anthropic
 
+from yamlgen.batches.desk import BatchDesk
 from yamlgen.claude.answer_keys import AnswerKeys
+from yamlgen.claude.answer_recording import Accounting
+from yamlgen.claude.batch_layer import DeskAccess
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.prices import price_function_of
 from yamlgen.events import Emit, RunWarned
 from yamlgen.interfaces import Model, ResponseStore
-from yamlgen.model_capabilities import pool_of
+from yamlgen.model_capabilities import betas_needed, pool_of
 from yamlgen.planning.plan import Plan
+from yamlgen.steps.plan_step import Variant
 
 if TYPE_CHECKING:
     from yamlgen.claude.structured import StructuredOutput
@@ -29,7 +33,7 @@ def pool_members(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {pool: tuple(names) for pool, names in pools.items()}
 
 
-def models(
+def models(  # noqa: PLR0913 - those of `ClaudeModel`, by name
     client: anthropic.AsyncAnthropic,
     plan: Plan,
     error_context: ErrorContext,
@@ -38,8 +42,12 @@ def models(
     keys: AnswerKeys | None = None,
     simulated: bool = False,
     emit: Emit | None = None,
+    desk: BatchDesk | None = None,
 ) -> dict[str, Model]:
-    """Return the models of a plan by the names of its variants. The arguments are those of `ClaudeModel`."""
+    """Return the models of a plan by the names of its variants. The arguments are those of `ClaudeModel`.
+
+    They leave the requests of steps with `batch` at the desk, and do not send what an open batch has.
+    """
 
     def warn(message: str) -> None:
         if emit is not None:
@@ -67,5 +75,19 @@ def models(
             simulated=simulated,
             price_function=price_function_of(variant.model, variant.price),
             warn=warn,
+            batching=None if desk is None else DeskAccess(desk, variant.name, betas_of(variant) if step.batch else ()),
         )
     return made
+
+
+def betas_of(variant: Variant) -> tuple[str, ...]:
+    """Return the beta features that the requests of a variant need, which only batches have."""
+    return betas_needed(variant.model, variant.max_tokens)
+
+
+def accountings(plan: Plan) -> dict[str, Accounting]:
+    """Return the prices of a plan's models, by the names of its variants."""
+    return {
+        variant.name: Accounting(variant.model, price_function_of(variant.model, variant.price))
+        for _, variant in plan.variants
+    }

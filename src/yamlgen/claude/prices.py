@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _CACHE_READ: Final = 0.1
 _CACHE_WRITE: Final = 1.25
 _HOUR_WRITE: Final = 2.0
+_BATCH_PART: Final = 0.5
+"""The price of a token in a batch, as a part of the author's price."""
+
 _IN_US: Final = Decimal("0.1")
 """The surcharge on the token price of an answer that is bound to the United States."""
 
@@ -50,11 +53,16 @@ def price_function_of(model: str, price: Price | None) -> PriceFunction | None:
         return None
     if _SUFFIX.sub("", nothing.model.id) != _SUFFIX.sub("", model):
         return None
-    one_of_each = (Usage(1), Usage(0, 1), Usage(0, 0, 1), Usage(0, 0, 0, 1))
-    each = [_calculation(model, Charge(one)).total_price.scaleb(_DIGITS) for one in one_of_each]
-    if nothing.total_price or any(price % 1 for price in each):
+    single, batched = _of_each(model, batch=False), _of_each(model, batch=True)
+    if nothing.total_price or any(price % 1 for price in single + batched):
         return partial(_listed, model)
-    return partial(_summed, model, tuple(map(int, each)), _longest(nothing.model))
+    return partial(_summed, model, tuple(map(int, single)), tuple(map(int, batched)), _longest(nothing.model))
+
+
+def _of_each(model: str, *, batch: bool) -> list[Decimal]:
+    """Return the price of one token of each kind, in units of the last of `_DIGITS`."""
+    one_of_each = (Usage(1), Usage(0, 1), Usage(0, 0, 1), Usage(0, 0, 0, 1))
+    return [_calculation(model, Charge(one, batch=batch)).total_price.scaleb(_DIGITS) for one in one_of_each]
 
 
 def _longest(model: ModelInfo) -> float:
@@ -83,20 +91,20 @@ def _own(price: Price, charge: Charge) -> float:
         + (usage.cache_creation_input_tokens - hour_writes) * write
         + hour_writes * hour_write
     )
-    return round(millionths / 1e6, _DIGITS)
+    return round(millionths / 1e6 * (_BATCH_PART if charge.batch else 1), _DIGITS)
 
 
-def _summed(model: str, each: tuple[int, ...], longest: float, charge: Charge) -> float:
+def _summed(model: str, single: tuple[int, ...], batched: tuple[int, ...], longest: float, charge: Charge) -> float:
     """Return the same as `_listed`, but faster if only tokens are charged and the prompt is at most `longest`.
 
     Prices per token are integers in units of the last of `_DIGITS`, so that the sum is exact.
     """
     usage = charge.usage
     fresh, read, write = usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-    is_special = charge.hour_writes or charge.searches or charge.fast or charge.batch or charge.in_us
+    is_special = charge.hour_writes or charge.searches or charge.fast or charge.in_us
     if is_special or fresh + read + write > longest:
         return _listed(model, charge)
-    of_fresh, of_output, of_write, of_read = each
+    of_fresh, of_output, of_write, of_read = batched if charge.batch else single
     cost = fresh * of_fresh + usage.output_tokens * of_output + write * of_write + read * of_read
     return cost / 10**_DIGITS
 

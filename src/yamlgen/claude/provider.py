@@ -7,20 +7,23 @@ request fails.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
+from yamlgen.batches.desk import BatchDesk
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.accept_failures import ended_by_accept_failure
 from yamlgen.claude.address import normalised, safe_address
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.api_key import key_in
+from yamlgen.claude.batch_calls import open_batch_calls
+from yamlgen.claude.batch_results import PricedResults
 from yamlgen.claude.client import build_client
 from yamlgen.claude.connections import affordable
 from yamlgen.claude.custom_headers import CustomHeaders, custom_headers
 from yamlgen.claude.error_mapping import ErrorContext
-from yamlgen.claude.plan_models import models, pool_members
+from yamlgen.claude.plan_models import accountings, models, pool_members
 from yamlgen.claude.transport import Transport
 from yamlgen.environment import variable
 from yamlgen.errors import EnvironmentProblem
@@ -96,10 +99,11 @@ class ClaudeProvider:
         cancellation: Cancellation,
         response_store: ResponseStore | None = None,
         emit: Emit | None = None,
+        desk: BatchDesk | None = None,
     ) -> AsyncIterator[Mapping[str, Model]]:
         """Open a client and yield the models of the plan by name; the context closes the client.
 
-        Without a key it opens too, and the first request fails.
+        Without a key it opens too, and the first request fails. The desk is connected to the batch endpoints.
 
         Raises:
             EnvironmentProblem: the environment's address, proxy, certificates or headers cannot be used, or the
@@ -126,8 +130,28 @@ class ClaudeProvider:
         )
         keys = None if response_store is None else AnswerKeys(self.answerer(), runtime.api_version, headers.betas)
         error_context = ErrorContext("", base_url, runtime.api_key_env, "" if simulated else key, headers.secrets)
-        async with client, ended_by_accept_failure() if simulated else nullcontext():
-            yield models(client, plan, error_context, store=response_store, keys=keys, simulated=simulated, emit=emit)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(client)
+            await stack.enter_async_context(ended_by_accept_failure() if simulated else nullcontext())
+            if desk is not None:
+                calls = open_batch_calls(
+                    api_key=key,
+                    error_context=error_context,
+                    timeout=runtime.timeout,
+                    api_version=runtime.api_version,
+                    keyless=keyless,
+                )
+                desk.connect(await stack.enter_async_context(calls), PricedResults(error_context, accountings(plan)))
+            yield models(
+                client,
+                plan,
+                error_context,
+                store=response_store,
+                keys=keys,
+                simulated=simulated,
+                emit=emit,
+                desk=desk,
+            )
 
 
 def _simulated(base_url: str) -> str:

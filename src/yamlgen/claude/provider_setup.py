@@ -46,7 +46,8 @@ async def open_provider(
         return
     from yamlgen.simulator.server import Simulator  # noqa: PLC0415 - for simulated runs only
 
-    simulator = Simulator(faults=simulation.rates, latency=simulation.latency, seed=simulation.seed)
+    latency, delay = simulation.latency, simulation.batch_delay
+    simulator = Simulator(faults=simulation.rates, latency=latency, batch_delay=delay, seed=simulation.seed)
     base_url = await simulator.start()
     try:
         yield ClaudeProvider(runtime, base_url=base_url, simulator=simulation.name)

@@ -72,6 +72,7 @@ class Request:
         keys: the keys of its answer, the current one first; one empty key without a store.
         log: the attempts of its row; `None` without a store.
         slot: its place in flight, if it is sent by itself.
+        reask: whether it follows an invalid answer.
     """
 
     body: dict[str, JSON]
@@ -80,6 +81,7 @@ class Request:
     keys: tuple[bytes, ...] = _UNKEPT
     log: AttemptLog | None = None
     slot: Slot | None = None
+    reask: bool = False
 
     @property
     def key(self) -> bytes:
@@ -96,6 +98,7 @@ class Layer(Protocol):
         Raises:
             RequestModeRefused: the API does not accept the schema in this mode.
             RowError: there is no answer; other requests may have one.
+            RowWaits: the answer will come with a batch.
             RunStopped: no request will succeed.
         """
         ...
@@ -156,7 +159,7 @@ class RequestBuilder:
     def following(self, request: Request, body: dict[str, JSON]) -> Request:
         """Return the request that follows the answer to `request`, such as a re-ask."""
         keys = _UNKEPT if self._keys is None else self._keys.keys(body, request.context)
-        return replace(request, body=body, keys=keys)
+        return replace(request, body=body, keys=keys, reask=True)
 
     def schema_key(self, mode: RequestMode) -> bytes:
         """Return the key of the native schema in the requests of a mode; empty without a store."""

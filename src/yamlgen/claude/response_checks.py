@@ -66,7 +66,7 @@ async def _read(http: httpx2.Response, stream: StreamedMessage, heard: Callable[
     if not http.headers.get("content-type", "").startswith("text/event-stream"):
         content = await http.aread()
         if not _EVENTS.match(content):
-            return _body_of(content, http.headers.get("content-type", ""))
+            return body_in(content, http.headers.get("content-type", ""))
     bytes_ = _Bytes(http, stream)
     async for event in AsyncStream.raw_events(cast("httpx2.Response", bytes_)):
         stream.add(event.data)
@@ -94,7 +94,7 @@ class _Bytes:
             yield clean
 
 
-def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
+def body_in(content: bytes, kind: str) -> dict[str, JSON]:
     """Return the message in a body, or its readable parts.
 
     Raises:
@@ -107,7 +107,7 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
             json.dumps(body)  # which supports less depth than reading
     except (ValueError, RecursionError) as error:
         if _A_MESSAGE.search(content) is None:
-            raise _no_message(content, kind) from None
+            raise no_message(content, kind) from None
         text, told = content.decode(errors="replace"), str(error) or type(error).__name__
         return {"type": "message", "content": [], "usage": _usage_in(content), UNREAD: text, "broken": told}
     if isinstance(body, dict):
@@ -115,10 +115,10 @@ def _body_of(content: bytes, kind: str) -> dict[str, JSON]:
             return body
         if body.get("type") == "error" or isinstance(body.get("error"), dict):
             raise ServerError(error_in_body(body))
-    raise _no_message(content, kind)
+    raise no_message(content, kind)
 
 
-def _no_message(content: bytes, kind: str) -> InvalidMessage:
+def no_message(content: bytes, kind: str) -> InvalidMessage:
     """Return the error that describes what came instead of a message; for an HTML page, its title."""
     text = content[:MOST_READ].decode(errors="replace")
     told = quotable(text, kind)

@@ -81,12 +81,17 @@ class SingleRequestSender:
         return received
 
     def _told(self, request: Request) -> dict[str, str]:
-        """Return the headers for the simulator: the row, and how often the request was answered before.
+        """Return the headers for the simulator."""
+        return told_rows(request) if self.simulated else {}
 
-        Without them it would answer equal requests equally.
-        """
-        if request.log is None or not self.simulated:
-            return {}
-        context = request.context
-        row = fingerprint([context.identity, context.sample] if context.sample else context.identity)
-        return {ROW_HEADER: row, AGAIN_HEADER: str(request.log.answered(request.key))}
+
+def told_rows(request: Request) -> dict[str, str]:
+    """Return what the simulator is told: the row, and how often the request was answered before.
+
+    Without it, the simulator would answer equal requests equally.
+    """
+    if request.log is None:
+        return {}
+    context = request.context
+    row = fingerprint([context.identity, context.sample] if context.sample else context.identity)
+    return {ROW_HEADER: row, AGAIN_HEADER: str(request.log.answered(request.key))}
