@@ -8,9 +8,12 @@ limiter belongs to the provider, which this engine opens once.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from yamlgen.cancellation import Cancellation
+from yamlgen.batches.desk import BatchDesk
+from yamlgen.cancellation import Cancellation, Cancelled
+from yamlgen.engine.reported_steps import ReportedSteps
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.engine.trial_rows import UnreadRows
@@ -31,40 +34,73 @@ class LocalEngine:
         store: stores billed answers and the results of rows.
         emit: receives the events.
         cancellation: ends the run early.
+        desk: gathers the requests of batches; `None`: every request is sent by itself.
 
     Attributes:
         undone: whether cancellation left a step of a row undone, even if the row failed at another step.
     """
 
     plan: Plan
-    provider: Provider[Plan]
+    provider: Provider[Plan, BatchDesk]
     store: RunStore
     emit: Emit
     cancellation: Cancellation
+    desk: BatchDesk | None = None
     undone: bool = field(default=False, init=False)
     _broken: Exception | None = field(default=None, init=False)
 
     async def run(self, rows: Iterable[InputRow], rest: UnreadRows | None = None) -> None:
         """Run every row to its end, then close what was opened.
 
+        Rows that wait for batches are run again when results are there.
+
         Args:
             rows: the rows of the input, in order.
-            rest: the same rows, to pick trial rows from; `None`: there is no trial.
+            rest: the same rows, to pick trial rows from, and to run rows again; `None`: there is no trial and no batch.
 
         Raises:
             YamlgenError: the error that ended the run early; what finished before is in the store.
             Exception: an error raised by a listener, which also ends the run.
         """
-        async with self.provider.open(self.plan, self.cancellation, self.store, self._tell) as models:
-            step_runner = StepRunner(models, self.plan.folder, self.store, self.plan.concurrency)
-            scheduler = RowScheduler(self.plan, step_runner, self.store, self.emit, self.cancellation)
-            try:
-                await scheduler.run(rows, rest)
-            finally:
-                self.undone = scheduler.undone
-                step_runner.close()
+        async with AsyncExitStack() as stack:
+            opened = self.provider.open(self.plan, self.cancellation, self.store, self._tell, self.desk)
+            models = await stack.enter_async_context(opened)
+            if self.desk is not None:
+                await stack.enter_async_context(self.desk)
+            resources = models, self.plan.folder, self.store, self.plan.concurrency
+            step_runner = StepRunner(*resources, repeats=self.desk is not None)
+            stack.callback(step_runner.close)
+            reported = None if self.desk is None else ReportedSteps([step.name for step in self.plan.steps])
+            await self._pass(rows, step_runner, rest, reported)
+            while self.desk is not None and rest is not None and not self.cancellation.requested:
+                try:
+                    waiting = await self.desk.resume()
+                except Cancelled:
+                    self.undone = True
+                    break
+                if not waiting:
+                    break
+                again = rest.among(waiting)
+                await self._pass(again.read(), step_runner, again, reported, again=True)
         if self._broken is not None:
             raise self._broken
+
+    async def _pass(
+        self,
+        rows: Iterable[InputRow],
+        step_runner: StepRunner,
+        rest: UnreadRows | None,
+        reported: ReportedSteps | None,
+        *,
+        again: bool = False,
+    ) -> None:
+        """Run rows until each has ended, or waits for a batch."""
+        engine = self.plan, step_runner, self.store, self.emit, self.cancellation
+        scheduler = RowScheduler(*engine, reported=reported, again=again)
+        try:
+            await scheduler.run(rows, rest)
+        finally:
+            self.undone |= scheduler.undone
 
     def _tell(self, event: Event) -> None:
         """Emit an event from inside a request; an error in a listener fails the run at its end, not the request."""

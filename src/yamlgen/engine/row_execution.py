@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.data.row_identity import id_of
+from yamlgen.engine.reported_steps import ROW, ReportedSteps
 from yamlgen.engine.step_runner import StepHooks, StepRunner
 from yamlgen.errors import Code, RowError, YamlgenError
 from yamlgen.events import (
@@ -22,14 +23,16 @@ from yamlgen.events import (
     ItemFailed,
     RequestRetried,
     RequestSent,
+    RowDeferred,
     RowFailed,
     RowFinished,
+    RowResumed,
     StepFailed,
     StepFinished,
     StepSkipped,
     StreamCut,
 )
-from yamlgen.interfaces import RequestContext, RowSink
+from yamlgen.interfaces import RequestContext, RowSink, RowWaits
 from yamlgen.planning.error_location import located_errors
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import is_skipped
@@ -51,6 +54,8 @@ class Engine(ABC):
         sink: receives finished rows; its calls return once the row is stored.
         emit: receives the events.
         cancellation: ends the run early.
+        reported: the steps that were reported, and `ROW` for rows that have ended; `None` if no row is run again.
+        again: whether the rows were run before, and waited for batches.
     """
 
     plan: Plan
@@ -58,6 +63,8 @@ class Engine(ABC):
     sink: RowSink
     emit: Emit
     cancellation: Cancellation
+    reported: ReportedSteps | None = None
+    again: bool = False
 
     @abstractmethod
     def stop(self, error: YamlgenError) -> None:
@@ -86,6 +93,7 @@ class RowExecution(StepHooks):
     row: InputRow
     first: Callable[[], None]
     sent: bool = False
+    waits: bool = False
     answers: dict[str, Answer] = field(default_factory=dict)
     failures: dict[str, RowError] = field(default_factory=dict)
 
@@ -97,6 +105,10 @@ class RowExecution(StepHooks):
             Exception: an error raised by a listener.
         """
         steps = self.engine.plan.steps
+        if self.engine.again:
+            if self.is_reported(ROW):  # it has ended, and did not need all that it waited for
+                return
+            self.engine.emit(RowResumed(self.row.index))
         errors = await (self._alone(steps[0]) if len(steps) == 1 else self._together(steps))
         self._check_outputs()
         await self._keep()
@@ -130,7 +142,7 @@ class RowExecution(StepHooks):
     def lose(self, step: str, case: int | None, error: RowError) -> None:
         """Report that an item of a step failed and is null; with `None`, the step itself."""
         useless, known = error.is_useless, id_of(self.row.identity)
-        self.engine.emit(ItemFailed(self.row.index, step, case, str(error.code), error.message, useless, known))
+        self._report(step, ItemFailed(self.row.index, step, case, str(error.code), error.message, useless, known))
 
     def doubt(self, error: RowError) -> None:
         """Start a trial of other rows if so many fail alike that all may fail."""
@@ -169,10 +181,14 @@ class RowExecution(StepHooks):
 
     async def _do(self, step: PlanStep) -> None:
         engine = self.engine
+        events = _RequestEvents(self, step.name)
         try:
             engine.cancellation.check()
-            answer = await self._answer(step)
+            answer = await self._answer(step, events)
+        except RowWaits:
+            self.waits = True
         except RowError as error:
+            events.flush()
             self._fail(step, error)
         except Cancelled:
             engine.leave()  # the answers so far are in the store: the next run continues from there
@@ -183,21 +199,37 @@ class RowExecution(StepHooks):
             message = f"{type(error).__name__}: {error}"
             self._fail(step, RowError(message, code=Code.INTERNAL, hint="please report this"))
         else:
+            events.flush()
             self._complete(step, answer)
 
     def _complete(self, step: PlanStep, answer: Answer) -> None:
         self.answers[step.name] = answer
         row, name = self.row.index, step.name
-        self.engine.emit(StepSkipped(row, name) if answer.skipped else StepFinished(row, name, answer.items))
+        self._report(name, StepSkipped(row, name) if answer.skipped else StepFinished(row, name, answer.items))
+        self._end_report(name)
 
-    async def _answer(self, step: PlanStep) -> Answer:
+    def is_reported(self, step: str) -> bool:
+        """Return whether a step was reported when the row was run before."""
+        reported = self.engine.reported
+        return reported is not None and reported.has(self.row.index, step)
+
+    def _report(self, step: str, event: Event) -> None:
+        """Emit an event of a step, unless the step was reported before."""
+        if not self.is_reported(step):
+            self.engine.emit(event)
+
+    def _end_report(self, step: str) -> None:
+        if self.engine.reported is not None:
+            self.engine.reported.add(self.row.index, step)
+
+    async def _answer(self, step: PlanStep, events: _RequestEvents) -> Answer:
         outputs = {name: answer.value for name, answer in self.answers.items()}
         scope = self.engine.plan.scope(self.row.row, outputs)
         absent = {name for name, answer in self.answers.items() if answer.is_absent}
         with located_errors(step.templates, f"step `{step.name}`"):
             if is_skipped(step, scope, absent) or not step.is_wanted(scope):
                 return _SKIPPED
-            context = RequestContext(step.name, self.row.identity, _RequestEvents(self, step.name), self.row.index)
+            context = RequestContext(step.name, self.row.identity, events, self.row.index)
             return await self.engine.step_runner.perform(step, scope, context, self)
 
     def _fail(self, step: PlanStep, error: RowError) -> None:
@@ -206,11 +238,16 @@ class RowExecution(StepHooks):
             self._complete(step, Answer(None, error.attempts, error.key, failure=error))
         else:
             self.failures[step.name] = error
-            self.engine.emit(StepFailed(self.row.index, step.name, str(error.code), error.message, error.is_useless))
+            failed = StepFailed(self.row.index, step.name, str(error.code), error.message, error.is_useless)
+            self._report(step.name, failed)
+            self._end_report(step.name)
         self.doubt(error)
 
     async def _keep(self) -> None:
-        """Add the row to the sink if it finished or failed."""
+        """Add the row to the sink if it finished or failed; a row that waits is run again."""
+        if self.waits:
+            self.engine.emit(RowDeferred(self.row.index))
+            return
         steps = [step.name for step in self.engine.plan.steps]
         finished = len(self.answers) == len(steps) and not self.failures
         if not (finished or self.failures):
@@ -218,6 +255,7 @@ class RowExecution(StepHooks):
         answers = {name: self.answers[name] for name in steps if name in self.answers}
         failures = {name: self.failures[name] for name in (*steps, STEP) if name in self.failures}
         await self.engine.sink.add(RowResult(self.row, answers, failures))
+        self._end_report(ROW)
         if finished:
             self.engine.emit(RowFinished(self.row.index))
             return
@@ -227,12 +265,17 @@ class RowExecution(StepHooks):
         self.engine.emit(RowFailed(self.row.index, name, str(error.code), error.message, known))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _RequestEvents:
-    """Emits the events of the requests of one row at one step."""
+    """Emits the events of the requests of one row at one step.
+
+    If rows may be run again, stored answers are reported when the step ends: a step that waits would report them twice.
+    """
 
     work: RowExecution
     step: str
+    _held: list[Event] = field(default_factory=list)
+    _arrived: set[int] = field(default_factory=set)
 
     def sent(self) -> None:
         self.work.begin()
@@ -244,11 +287,26 @@ class _RequestEvents:
 
     def received(self, attempt: Attempt, *, reask: bool) -> None:
         cost, reused, seconds = attempt.cost, attempt.reused, attempt.seconds
-        row = self.work.row.index
-        self._emit(AnswerReceived(row, self.step, attempt.usage, cost, reused, seconds, reask))
+        row, batched = self.work.row.index, attempt.batched and not attempt.reused
+        event = AnswerReceived(row, self.step, attempt.usage, cost, reused, seconds, reask, batched)
+        if self.work.engine.reported is None:
+            self._emit(event)
+        elif self.work.is_reported(self.step) or attempt.number in self._arrived:
+            return
+        elif not reused:
+            self._arrived.add(attempt.number)
+            self._emit(event)
+        elif not (attempt.own and self.work.engine.again):  # else reported when it came
+            self._held.append(event)
 
     def cut(self, usage: Usage, cost: float | None) -> None:
         self._emit(StreamCut(self.work.row.index, self.step, usage, cost))
+
+    def flush(self) -> None:
+        """Report the stored answers of the step, which has ended."""
+        for event in self._held:
+            self._emit(event)
+        self._held.clear()
 
     def _emit(self, event: Event) -> None:
         self.work.engine.emit(event)

@@ -15,11 +15,15 @@ from yamlgen.engine.unusable_answers import MOST, UnusableAnswerLimit
 from yamlgen.errors import Code, LimitReached
 from yamlgen.events import (
     AnswerReceived,
+    BatchEnded,
+    BatchPosted,
     Event,
     ItemFailed,
     RequestSent,
+    RowDeferred,
     RowFailed,
     RowFinished,
+    RowResumed,
     RunStarted,
     StepFailed,
     StreamCut,
@@ -70,17 +74,22 @@ class Budget:
         match event:
             case RunStarted():
                 self.simulated = event.simulated
-            case RequestSent():
-                self.requests += 1
-                self._asked.setdefault(event.row, False)
+            case RequestSent() | BatchPosted(earlier=False):
+                self.requests += event.requests if isinstance(event, BatchPosted) else 1
+                if isinstance(event, RequestSent):
+                    self._asked.setdefault(event.row, False)
                 if self.limits.max_requests is not None and self.requests >= self.limits.max_requests:
                     self._reach(f"{self.requests:,} requests sent", "max_requests")
-            case AnswerReceived(reused=False) | StreamCut():
+            case AnswerReceived(reused=False, batch=False) | StreamCut() | BatchEnded():
                 self.cost += event.cost or 0.0
                 most = self.limits.max_cost_usd
                 if most is not None and self.cost >= most:
                     spent = "would be spent without the simulator" if self.simulated else "spent"
                     self._reach(f"${self.cost:.4f} of ${most:g} {spent}", "max_cost_usd")
+            case RowResumed():
+                self._asked.setdefault(event.row, False)
+            case RowDeferred() if self._asked.get(event.row) is False:  # a row that has failed is counted once
+                del self._asked[event.row]
             case StepFailed() | ItemFailed() if self._asked.get(event.row) is False:
                 # Counted before the row is on disk, so that no request is sent meanwhile. A row that was answered from
                 # the store is not in `_asked`: it costs nothing, so its failures do not count.
@@ -96,6 +105,16 @@ class Budget:
                     self._judge_failures()
             case _:
                 pass
+
+    def requests_left(self) -> int | None:
+        """Return how many requests may be sent; `None` without a limit."""
+        most = self.limits.max_requests
+        return None if most is None else max(0, most - self.requests)
+
+    def usd_left(self) -> float | None:
+        """Return how many US dollars may be spent, apart from batches that are open; `None` without a limit."""
+        most = self.limits.max_cost_usd
+        return None if most is None else max(0.0, most - self.cost)
 
     def _judge_failures(self) -> None:
         most = self.limits.max_failures

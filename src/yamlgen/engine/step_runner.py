@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from yamlgen.cancellation import Cancelled
 from yamlgen.errors import Code, RowError, YamlgenError
-from yamlgen.interfaces import RequestContext
+from yamlgen.interfaces import RequestContext, RowWaits
 from yamlgen.planning.error_location import located_errors
 from yamlgen.row_result import Answer, FailedItem
 from yamlgen.steps.execution import RowStep, RunResources, StepExecutor, executor_of
@@ -61,6 +61,7 @@ class StepRunner(RunResources):
 
         Raises:
             RowError: the step failed for this row.
+            RowWaits: the answer of a case will come with a batch; the other cases have been tried.
             Cancelled: the run was cancelled.
             YamlgenError: the run cannot continue.
         """
@@ -82,8 +83,10 @@ class StepRunner(RunResources):
         """Return the result of each case. An error that ends the run is raised once all cases are done."""
         made: list[Answer | RowError | None] = [None] * len(cases)
         waiting = enumerate(cases)
+        deferred = False
 
         async def work() -> None:
+            nonlocal deferred
             for number, case in waiting:
                 hooks.check()
                 try:
@@ -91,6 +94,8 @@ class StepRunner(RunResources):
                 except RowError as error:
                     made[number] = error
                     hooks.doubt(error)
+                except RowWaits:
+                    deferred = True
                 except Cancelled:
                     raise
                 except YamlgenError as error:
@@ -107,6 +112,8 @@ class StepRunner(RunResources):
         errors = [error for error in raised if isinstance(error, BaseException)]
         for error in sorted(errors, key=lambda error: not isinstance(error, YamlgenError)):
             raise error
+        if deferred:
+            raise RowWaits
         return [each for each in made if each is not None]
 
     async def _one(self, step: PlanStep, case: Case, row: RowStep) -> Answer:

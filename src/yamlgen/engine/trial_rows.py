@@ -7,7 +7,8 @@ with the same error.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,15 +24,25 @@ class UnreadRows:
     """The rows of an input, to be read again.
 
     Attributes:
-        rows: the number of rows.
+        rows: the number of rows of the input.
         read: reads them.
+        indexes: the indexes of the rows, in order, perhaps repeated; `None`: all.
     """
 
     rows: int
     read: Callable[[], Iterable[InputRow]]
+    indexes: Sequence[int] | None = None
+
+    def among(self, indexes: Sequence[int]) -> UnreadRows:
+        """Return the rows with these indexes, which are in order and may be repeated."""
+        return UnreadRows(self.rows, lambda: _chosen(self.read(), indexes), indexes)
 
     def picks(self, begun: int) -> frozenset[int]:
-        """Return the indexes of the rows to try, spread over the rows after the first `begun`."""
+        """Return the indexes of the rows to try, spread over the rows from the index `begun` on."""
+        if self.indexes is not None:
+            first = bisect_left(self.indexes, begun)
+            left = len(self.indexes) - first
+            return frozenset(self.indexes[first + number * left // OTHERS] for number in range(OTHERS) if left)
         left = max(0, self.rows - begun)
         return frozenset(begun + number * left // OTHERS for number in range(OTHERS)) if left else frozenset()
 
@@ -46,3 +57,16 @@ def trial_failure(error: RowError, tried: int) -> RunStopped:
     return RunStopped(
         message, code=Code.UNREACHABLE, hint=error.hint or "check the address, and that the server is working"
     )
+
+
+def _chosen(rows: Iterable[InputRow], indexes: Sequence[int]) -> Iterator[InputRow]:
+    """Yield the rows with these indexes, which are in order and may be repeated."""
+    wanted = iter(indexes)
+    index = next(wanted, None)
+    for row in rows:
+        if row.index == index:
+            yield row
+        while index is not None and index <= row.index:
+            index = next(wanted, None)
+        if index is None:
+            return

@@ -17,6 +17,9 @@ from yamlgen.option_names import by_surface
 FIRST: Final = 50
 """How many billed rows of each step are examined."""
 
+_OPEN: Final = 1000
+"""How many billed rows that have not ended are observed; more only wait for the batch of a re-ask."""
+
 MOST: Final = "90%"
 """The default of `max_unusable`: the share of these rows at which the run stops."""
 
@@ -77,7 +80,7 @@ class UnusableAnswerLimit:
         if step is None:
             return None
         match event:
-            case AnswerReceived(reused=False):
+            case AnswerReceived(reused=False) if event.row in step.rows or len(step.rows) < _OPEN:
                 step.rows.setdefault(event.row, _Row()).asked += not event.reask
             case ItemFailed(useless=True) if event.row in step.rows:
                 row = step.rows[event.row]
