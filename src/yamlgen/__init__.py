@@ -4,7 +4,8 @@ The functions match the commands of the command line:
 
 - `init`, `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry`
   are the async versions of `plan`, `run` and `retry`.
-- `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `prune` deletes old runs from it.
+- `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `cancel` cancels batches, and `prune`
+  deletes old runs.
 - `schema` and `simulate` are for other tools.
 
 `AnthropicLLM` calls a model without a pipeline.
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yamlgen.api.commands import aplan, aretry, arun, plan, retry, run
-    from yamlgen.api.history import Pruning, export, failures, prune, rows, runs, show
+    from yamlgen.api.history import Pruning, cancel, export, failures, prune, rows, runs, show
     from yamlgen.api.loading import Pipeline, load, validate
     from yamlgen.api.pipeline_views import render
     from yamlgen.api.preview import Preview
@@ -50,6 +51,7 @@ _HOMES = {
     "aplan": "yamlgen.api.commands",
     "aretry": "yamlgen.api.commands",
     "arun": "yamlgen.api.commands",
+    "cancel": "yamlgen.api.history",
     "export": "yamlgen.api.history",
     "failures": "yamlgen.api.history",
     "init": "yamlgen.api.project_files",
@@ -84,6 +86,7 @@ __all__ = [
     "aplan",
     "aretry",
     "arun",
+    "cancel",
     "export",
     "failures",
     "init",

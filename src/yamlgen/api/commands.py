@@ -47,6 +47,9 @@ async def arun(  # noqa: PLR0913 - the options of the command
     latency: float = 0.0,
     faults: Sequence[str] = (),
     seed: int = 0,
+    batch: bool | None = None,
+    detach: bool = False,
+    batch_delay: float = 0.0,
     watched: bool = False,
     on_event: Emit | None = None,
 ) -> Result:
@@ -82,6 +85,10 @@ async def arun(  # noqa: PLR0913 - the options of the command
         latency: seconds by which each simulated answer is delayed.
         faults: simulated faults by rate, such as `["rate_limit=0.1"]`.
         seed: selects the simulated answers and faults.
+        batch: send the requests of all steps in batches (`True`), or each by itself (`False`). Default: `batch` of the
+            pipeline.
+        detach: post the batches, and end; the next run with the same arguments collects the answers.
+        batch_delay: seconds after which each simulated batch ends.
         watched: somebody is at a terminal: an API that cannot be reached is reported within seconds. Otherwise the run
             waits for it as long as `max_pause` allows, if it is set.
         on_event: called with every event of the run.
@@ -112,6 +119,9 @@ async def arun(  # noqa: PLR0913 - the options of the command
         latency=latency,
         faults=faults,
         seed=seed,
+        batch=batch,
+        detach=detach,
+        batch_delay=batch_delay,
         watched=watched,
     )
     return await _run(loaded(pipeline, overrides, input, rows), params, options, on_event)
@@ -131,6 +141,8 @@ async def aplan(  # noqa: PLR0913 - the options of the command
     latency: float = 0.0,
     faults: Sequence[str] = (),
     seed: int = 0,
+    batch: bool | None = None,
+    batch_delay: float = 0.0,
 ) -> RunForecast:
     """Estimate the requests, tokens and cost of a run. Nothing is sent, and no API key is needed.
 
@@ -148,6 +160,9 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         latency: seconds by which each simulated answer is delayed.
         faults: simulated faults by rate, such as `["rate_limit=0.1"]`.
         seed: selects the simulated answers and faults.
+        batch: estimate a run that sends all requests in batches (`True`), or none (`False`). Default: `batch` of the
+            pipeline.
+        batch_delay: seconds after which each simulated batch ends.
 
     Returns:
         For each step and in total: the rows, the stored answers, the requests to send, their tokens, and the minimum
@@ -165,6 +180,8 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         latency=latency,
         faults=faults,
         seed=seed,
+        batch=batch,
+        batch_delay=batch_delay,
     )
     return await estimate(loaded(pipeline, overrides, input, rows), params=params, options=options)
 
@@ -185,6 +202,8 @@ async def aretry(  # noqa: PLR0913 - the options of the command
     yes: bool = False,
     store: str | Path | None = None,
     simulate: bool = False,
+    batch: bool | None = None,
+    detach: bool = False,
     on_event: Emit | None = None,
 ) -> Result | None:
     """Retry the failed rows and items of a run, and no others.
@@ -208,6 +227,8 @@ async def aretry(  # noqa: PLR0913 - the options of the command
         yes: do not ask for confirmation, whatever the cost.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
         simulate: retry a simulated run, with its seed and faults.
+        batch: send the requests of all steps in batches (`True`), or each by itself (`False`). Default: as the run did.
+        detach: post the batches, and end; the next run with the same arguments collects the answers.
         on_event: called with every event of the retry.
 
     Returns:
@@ -235,7 +256,8 @@ async def aretry(  # noqa: PLR0913 - the options of the command
         confirm_above_usd=confirm_above_usd,
         max_pause=max_pause,
         yes=yes,
-        **again.options,
+        detach=detach,
+        **again.repeated(batch),
     )
     return await _run(again.load(path), again.params, options, on_event)
 

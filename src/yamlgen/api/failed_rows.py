@@ -47,6 +47,10 @@ class RunArguments:
             raise InvalidPipeline(diagnostics)
         return loaded
 
+    def repeated(self, batch: bool | None) -> dict[str, Any]:  # noqa: FBT001 - the option of this name
+        """Return the fields of `RunOptions` for the retry; its own `batch` overrides that of the run."""
+        return self.options if batch is None else {**self.options, "batch": batch}
+
 
 @dataclass(frozen=True)
 class RetryTarget:
@@ -57,12 +61,14 @@ class RetryTarget:
         any: whether a row or an item of it failed.
         repeat: its arguments.
         others: whether the pipeline also has runs of the other sort: simulated ones, or ones that are not.
+        is_detached: whether it ended while its batches were processed.
     """
 
     run: str
     any: bool
     repeat: RunArguments
     others: bool
+    is_detached: bool = False
 
 
 def failed_rows(
@@ -104,7 +110,7 @@ def failed_rows(
             message = f"`{run}` is {'not a simulated run' if simulate else 'a simulated run'}"
         hint = f"{'remove' if simulate else 'add'} {option('simulate')}"
         raise UsageError(message, code=Code.NO_RUN, hint=hint) from None
-    return RetryTarget(found.name, any_failed, again, has_run(others, None))
+    return RetryTarget(found.name, any_failed, again, has_run(others, None), found.status == "detached")
 
 
 def find_failed(stores: Sequence[StoreLocation], name: str | None) -> tuple[RunEntry, bool]:
@@ -154,7 +160,7 @@ def repeat(run: RunEntry, given: str | None = None, rows: Iterable[Mapping[str, 
     output = kept["output"]
     if isinstance(output, dict):
         output = output.get("", output) or None
-    options = {"output": output, "limit": kept["limit"]}
+    options = {"output": output, "limit": kept["limit"], "batch": kept.get("batch")}
     if run.about["simulated"]:
         options |= {"simulate": True, "seed": kept["seed"], "faults": tuple(kept["faults"])}
     return RunArguments(

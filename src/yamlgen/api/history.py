@@ -11,24 +11,29 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from yamlgen.api.chosen_outputs import ChosenPaths
 from yamlgen.api.stored_run import Export, Run, values
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.option_names import option
+from yamlgen.output.batch_detail import open_batches
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.store import pruning
 from yamlgen.store.location import FOLDER, StoreLocation, location_of, locations_in
 from yamlgen.store.pruning import Pruning
-from yamlgen.store.run_reader import RunEntry, listing
+from yamlgen.store.run_reader import RunEntry, RunReader, listing
 from yamlgen.store.run_session import open_runs
 from yamlgen.value_objects import JSON
+
+if TYPE_CHECKING:
+    from yamlgen.api.canceled_batches import CanceledBatch
 
 __all__ = [
     "Pruning",
     "StoreLocation",
     "age_of",
+    "cancel",
     "export",
     "failures",
     "find_run",
@@ -134,8 +139,12 @@ def has_run(stores: Sequence[StoreLocation], name: str | None) -> bool:
     return any(name is None or found.startswith(name) for found in known)
 
 
-def _old(runs: list[RunEntry], keep: int | None, older: timedelta | None) -> list[RunEntry]:
-    """Return the runs to delete. Only complete runs count for `keep`: not stopped ones, nor those with a row limit."""
+def _old(run_reader: RunReader, keep: int | None, older: timedelta | None) -> list[RunEntry]:
+    """Return the runs to delete. Only complete runs count for `keep`: not stopped ones, nor those with a row limit.
+
+    A run with batches in progress is kept, so that they can be canceled.
+    """
+    runs = run_reader.runs()
     if keep == 0:
         return runs
     whole = [run for run in runs if run.status == "finished" and not run.about["limit"] and not run.missing]
@@ -145,7 +154,7 @@ def _old(runs: list[RunEntry], keep: int | None, older: timedelta | None) -> lis
     if older is not None:
         limit = (datetime.now(UTC) - older).isoformat(timespec="seconds")
         old = [run for run in old if run.started < limit]
-    gone = {run.name for run in old}
+    gone = {run.name for run in old if not open_batches(run_reader, run)}
     for run in reversed(runs):  # a retry that is kept keeps the older run that it retried
         if run.retry and run.name not in gone:
             gone.discard(run.retry)
@@ -174,8 +183,7 @@ def prune_runs(
     gone: list[tuple[StoreLocation, Pruning]] = []
     for place in stores:
         with open_runs(place) as run_reader:
-            runs = run_reader.runs()
-        old = _old(runs, keep, older)
+            old = _old(run_reader, keep, older)
         if not old:
             continue
         dropped = pruning.prune(place, [run.number for run in old], partial(confirm, place))
@@ -316,6 +324,36 @@ def export(
     return _find(pipeline, run, store).export(output, failed=failed)
 
 
+def cancel(
+    pipeline: str | Path | None = None,
+    run: str | None = None,
+    *,
+    forget: bool = False,
+    store: str | Path | None = None,
+) -> list[CanceledBatch]:
+    """Cancel the batches of a run that are in progress, also while the run waits for them.
+
+    Requests that are processed already are billed, and the next run collects their answers. A run that waits for the
+    batches ends.
+
+    Args:
+        pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
+        run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
+        forget: also forget the batches that the API does not know, and those that may have been posted: the next run
+            sends their requests again. No run of the pipeline may be in progress.
+        store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
+
+    Returns:
+        What happened to each batch; empty if none is open.
+
+    Raises:
+        UsageError: no run or several runs have this name.
+        EnvironmentProblem: there is no key, or the store cannot be read or written.
+        YamlgenError: the API cannot be reached, or refused a cancelation.
+    """
+    return _find(pipeline, run, store).cancel(forget=forget)
+
+
 def prune(
     *where: str | Path,
     keep: int | None = None,
@@ -324,8 +362,8 @@ def prune(
 ) -> dict[Path, Pruning]:
     """Delete old runs, and the answers and stored values that no other run needs, without confirmation.
 
-    The latest complete run (finished, over all rows) is kept, unless everything is deleted with `keep=0`. A deleted
-    answer is paid for again if a later run needs it.
+    The latest complete run (finished, over all rows) and runs whose batches are in progress are kept, unless `keep=0`
+    deletes everything. A deleted answer is paid for again if a later run needs it.
 
     Args:
         where: pipeline files, or folders of them. Default: the current folder and its subfolders.

@@ -76,12 +76,16 @@ class Preparation:
             share = (SAMPLE if run_reader.holds_answers() else FEW) / self.rows
             rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
         answerer = self.provider.answerer()
+
+        def is_waiting(key: bytes) -> bool:
+            return not self.session.run_reader.place.simulated and run_recorder.batches.batch_of(key) is not None
+
         async with self.provider.open(self.plan, Cancellation(), run_recorder) as models:
             past = {
                 variant.name: run_reader.past(step.name, models[variant.name].request(Prompt(None, ())), answerer)
                 for step, variant in self.plan.variants
             }
-            counted = Forecaster(self.plan, models, past, self.price_functions, run_recorder.allows)
+            counted = Forecaster(self.plan, models, past, self.price_functions, run_recorder.allows, is_waiting)
             step_runner = StepRunner(models, value_cache=run_recorder)
             await RowScheduler(self.plan, step_runner, counted, lambda _: None, Cancellation()).run(rows)
             forecast = replace(counted.forecast(self.rows), simulation=self.simulation)

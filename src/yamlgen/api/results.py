@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yamlgen.data.row_identity import row_name
 from yamlgen.errors import Code, UsageError
+from yamlgen.reports.batch_progress import BatchProgress
 from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first
 from yamlgen.value_objects import JSON, Usage
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # a list of runs does not load the formats, and a summary not
     from yamlgen.output.files import RowsFile as RowsFile  # noqa: PLC0414
 
 __all__ = [
+    "BatchProgress",
     "Example",
     "FailureGroup",
     "LostStep",

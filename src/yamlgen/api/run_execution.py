@@ -19,7 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from yamlgen.api.batch_desk import count_open, leaving, left_open, open_desk
 from yamlgen.api.chosen_outputs import chosen_paths, find_output
+from yamlgen.api.confirmation import Confirm, check_confirmed
 from yamlgen.api.json_version import versioned
 from yamlgen.api.loading import Pipeline
 from yamlgen.api.preparation import Preparation, prepare
@@ -30,7 +32,7 @@ from yamlgen.data.source import Source
 from yamlgen.engine.local_engine import LocalEngine
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.engine.trial_rows import UnreadRows
-from yamlgen.errors import Code, Incomplete, Interrupted, LimitReached, YamlgenError, near
+from yamlgen.errors import Code, Incomplete, Interrupted, YamlgenError, near
 from yamlgen.events import (
     Emit,
     Event,
@@ -38,7 +40,6 @@ from yamlgen.events import (
     RowFailed,
     RowFinished,
     RunFinished,
-    RunForecast,
     RunStarted,
     RunWarned,
 )
@@ -58,9 +59,6 @@ from yamlgen.store.run_reader import RunEntry
 from yamlgen.store.run_session import ActiveRun, begin_run, open_runs
 from yamlgen.system_limits import in_thread
 from yamlgen.value_objects import JSON
-
-Confirm = Callable[[RunForecast], bool]
-"""Returns whether a run may cost what the forecast says."""
 
 
 class _Unwanted(Exception):  # noqa: N818 - not an error
@@ -109,13 +107,13 @@ async def execute(
     async with prepare(pipeline, plan, options, f"run {name}") as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question needs the forecast of all rows
-        if forecast.sends and not options.offline:
+        if forecast.needs_key and not options.offline:
             ready.provider.key()  # without one it ends here; an unforeseen request checks again
         with work.made_ready(ready) as staging:
             for message in ready.source.told:
                 work.tell(RunWarned(message))
             work.tell(forecast)
-            _confirm(forecast, plan, options, confirm)
+            check_confirmed(forecast, plan, options, confirm)
             return await work.go(ready, by_tool, staging)
 
 
@@ -184,11 +182,14 @@ class _RunExecution:
             except YamlgenError as stopped:
                 error = stopped
             except BaseException as stopped:
-                await self._stop(run, str(stopped) or "cancelled", clock)
+                await self._stop(run, str(stopped) or "cancelled", clock, *count_open(run_reader, run.entry))
                 raise
             if error is not None:
-                left = await self._stop(run, error.message, clock)
-                if not isinstance(error, Incomplete):
+                batches, requests = count_open(run_reader, run.entry)
+                if batches:
+                    error = leaving(error, batches, requests, self.name)
+                left = await self._stop(run, error.message, clock, batches, requests)
+                if not batches and not isinstance(error, Incomplete):
                     error = error.replace(hint=f"{error.hint}; {left}" if error.hint else left)
                 raise error from None
             return FinishedRun(self.report, self.paths, run.entry, run_reader.place)
@@ -199,7 +200,15 @@ class _RunExecution:
             printer = PrinterThread(partial(self._opened_printer, ready.session.run_reader.place, entry))
             self.listeners.append(partial(_print, printer))
         rows = partial(ready.source.rows, ready.rows, self.plan.columns)
-        engine = LocalEngine(self.plan, ready.provider, ready.session.run_recorder, self.tell, self.cancellation)
+        desk = open_desk(
+            ready,
+            emit=self.tell,
+            cancellation=self.cancellation,
+            budget=self.budget,
+            sends=not self.options.offline,
+            detach=self.options.detach,
+        )
+        engine = LocalEngine(self.plan, ready.provider, ready.session.run_recorder, self.tell, self.cancellation, desk)
         try:
             await engine.run(rows(), UnreadRows(ready.rows, rows))
             self.undone = engine.undone
@@ -233,12 +242,12 @@ class _RunExecution:
         if warning is not None:
             self.tell(RunWarned(warning))
 
-    async def _stop(self, run: ActiveRun, message: str, clock: float) -> str:
-        """Record in the store that the run ended early, and return what is stored."""
+    async def _stop(self, run: ActiveRun, message: str, clock: float, batches: int, requests: int) -> str:
+        """Record in the store that the run ended early, and return what is stored, or is in batches that are open."""
         self.report.error, self.report.seconds = message, time.monotonic() - clock
         with suppress(YamlgenError):  # a disk error was reported already
-            await run.end("stopped", self.report.as_json())
-        kept = self._kept()
+            await _whole(run.end("detached" if batches else "stopped", self.report.as_json()))
+        kept = left_open(batches, requests, self.name) if batches else self._kept()
         self.tell(RunFinished(message, self.report.seconds, kept))
         return kept
 
@@ -360,6 +369,7 @@ class _RunExecution:
             "limit": self.options.limit,
             "faults": list(self.options.faults),
             "seed": self.options.seed,
+            "batch": self.options.batch,
         }
 
 
@@ -377,18 +387,3 @@ async def _whole(work: Coroutine[Any, Any, None], hurry: Callable[[], object] = 
 def _print(printer: PrinterThread, event: Event) -> None:
     if isinstance(event, RowFinished | RowFailed):
         printer.done(event.row)
-
-
-def _confirm(forecast: RunForecast, plan: Plan, options: RunOptions, confirm: Confirm | None) -> None:
-    most = plan.limits.confirm_above_usd
-    if most is None or options.yes or not forecast.requests:
-        return
-    cost = forecast.cost
-    if cost is not None and cost[1] <= most:
-        return
-    if confirm is None or not confirm(forecast):
-        what = "the run" if not options.simulate else "without the simulator, the run"
-        costs = "the cost of the run is unknown" if cost is None else f"{what} may cost ${cost[1]:.4g}"
-        message = f"{costs}, and `limits.confirm_above_usd` is {most:g}"
-        hint = f"nothing was sent; confirm it with {option('yes')}, or raise the limit"
-        raise LimitReached(message, code=Code.NOT_CONFIRMED, hint=hint)

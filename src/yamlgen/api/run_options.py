@@ -13,6 +13,7 @@ from yamlgen.api.chosen_outputs import ChosenPaths
 from yamlgen.errors import Code, UsageError
 from yamlgen.option_names import by_surface, option
 from yamlgen.pipeline.pipeline_model import Limits
+from yamlgen.planning.batched_steps import with_batches
 from yamlgen.planning.plan import Plan
 from yamlgen.simulator.settings import SimulatorSettings
 
@@ -41,16 +42,22 @@ class RunOptions:
     latency: float = 0.0
     faults: Sequence[str] = ()
     seed: int = 0
+    batch: bool | None = None
+    detach: bool = False
+    batch_delay: float = 0.0
     watched: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
             raise UsageError(f"`seed` must be an integer, not {self.seed!r}", code=Code.BAD_PARAM)
-        if not self.simulate and (self.latency or self.faults or self.seed):
-            names = by_surface(command="`--latency`, `--fault` and `--seed`", python="`latency`, `faults` and `seed`")
+        if not self.simulate and (self.latency or self.faults or self.seed or self.batch_delay):
+            names = by_surface(
+                command="`--latency`, `--batch-delay`, `--fault` and `--seed`",
+                python="`latency`, `batch_delay`, `faults` and `seed`",
+            )
             message = f"{names} require {option('simulate')}"
             raise UsageError(message, code=Code.BAD_PARAM, hint="they control the simulator")
-        for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0)):
+        for name, least in (("limit", 1), ("max_concurrency", 1), ("latency", 0), ("batch_delay", 0)):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int | float) or isinstance(value, bool) or value < least):
                 raise UsageError(f"`{name}` must be {least} or more, not {value!r}", code=Code.BAD_PARAM)
@@ -58,9 +65,28 @@ class RunOptions:
             other = option("offline") if self.offline else "a retry"
             message = f"{option('fresh')} uses no stored answers, but {other} needs them"
             raise UsageError(message, code=Code.BAD_PARAM, hint="remove one of them")
+        if self.batch is not None and not isinstance(self.batch, bool):
+            hint = "to set `minimum` or `wait`, pass `overrides={'batch': {'minimum': 100, 'wait': '2h'}}`"
+            raise UsageError(f"`batch` must be True or False, not {self.batch!r}", code=Code.BAD_PARAM, hint=hint)
+        if self.detach:
+            self._check_detach()
         for name in _LIMITS:
             if getattr(self, name) is not None:
                 self._check_limit(name, getattr(self, name))
+
+    def _check_detach(self) -> None:
+        if self.simulate:
+            message = f"{option('detach')} leaves a batch to the API, but the simulated API ends with the run"
+            serve = by_surface(command="start `yamlgen simulate`", python="open `yamlgen.simulate()`")
+            hint = f"{serve}, set ANTHROPIC_BASE_URL to its address, and remove {option('simulate')}"
+            raise UsageError(message, code=Code.BAD_PARAM, hint=hint)
+        if self.offline:
+            message = f"{option('detach')} has no effect with {option('offline')}, which sends nothing"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="remove one of them")
+        if self.batch is False:
+            alone = by_surface(command="`--no-batch`", python="`batch=False`")
+            message = f"{option('detach')} has no effect with {alone}, which sends every request by itself"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="remove one of them")
 
     def _check_limit(self, name: str, value: Any) -> None:
         try:
@@ -72,12 +98,24 @@ class RunOptions:
     @property
     def simulation(self) -> SimulatorSettings | None:
         """The settings of the simulator, if the run is simulated."""
-        return SimulatorSettings(self.latency, tuple(self.faults), self.seed) if self.simulate else None
+        if not self.simulate:
+            return None
+        return SimulatorSettings(self.latency, tuple(self.faults), self.seed, self.batch_delay)
 
     def over(self, plan: Plan) -> Plan:
-        """Return the plan with these limits and this concurrency."""
+        """Return the plan with these limits, this concurrency and these batches.
+
+        Raises:
+            UsageError: no step is batched, so that there is nothing to detach from; or a request that is sent by itself
+                cannot have the `max_tokens` of its step.
+        """
         runtime = plan.runtime
         if self.max_concurrency is not None:
             runtime = runtime.model_copy(update={"concurrency": min(plan.concurrency, self.max_concurrency)})
         given = {name: value for name in _LIMITS if (value := getattr(self, name)) is not None}
-        return replace(plan, runtime=runtime, limits=plan.limits.model_copy(update=given))
+        steps = plan.steps if self.batch is None else with_batches(plan.steps, on=self.batch)
+        if self.detach and not any(step.batch for step in steps):
+            hint = f"add {option('batch')}, or `batch: true` to the pipeline"
+            message = f"{option('detach')} has no effect: no step is sent in batches"
+            raise UsageError(message, code=Code.BAD_PARAM, hint=hint)
+        return replace(plan, runtime=runtime, limits=plan.limits.model_copy(update=given), steps=steps)

@@ -6,14 +6,16 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yamlgen.api.chosen_outputs import ChosenPaths, chosen_paths, find_output
 from yamlgen.data.row_identity import id_name, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, near
 from yamlgen.formats.format import UNCHANGED
+from yamlgen.output.batch_detail import describe_batches, open_batches
 from yamlgen.output.failure_records import Failure, compose_failed, list_failures
 from yamlgen.output.row_composer import RowComposer, outputs_of
 from yamlgen.output.row_detail import describe_row
@@ -21,7 +23,11 @@ from yamlgen.shaping.output_plan import WHOLE
 from yamlgen.store.location import FOLDER, StoreLocation
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.run_session import open_runs
+from yamlgen.sync_bridge import wait_for
 from yamlgen.value_objects import JSON
+
+if TYPE_CHECKING:
+    from yamlgen.api.canceled_batches import CanceledBatch
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`running`, `finished`, `stopped` or `killed`."""
+        """`running`, `finished`, `stopped`, `detached` (its batches were in progress) or `killed`."""
         return self.entry.status
 
     @property
@@ -135,9 +141,12 @@ class Run:
         """Return its record: options, counts, cost, and the pipeline as it ran; everything but the rows."""
         run, report = self.entry, self.entry.report or {}
         steps = report.get("steps")
-        if not steps:
-            with self._opened() as run_reader:
-                steps = {step: {"paid": paid} for step, paid in run_reader.paid(run.number).items()}
+        with self._opened() as run_reader:
+            batches = describe_batches(run_reader, run)
+            if not steps:
+                batched = run_reader.batched(run.number)
+                paid = run_reader.paid(run.number).items()
+                steps = {step: {"batched": batched.get(step, 0), "paid": each} for step, each in paid}
         about = {key: value for key, value in run.about.items() if key != "options"}
         return {
             "run": run.name,
@@ -147,6 +156,7 @@ class Run:
             "seconds": report.get("seconds"),
             "rows": {"input": about.pop("rows", None), **self._counts()},
             "steps": steps,
+            "batches": batches,
             "failures": report.get("failures", []),
             "failed_items": report.get("failed_items", []),
             "lost_steps": report.get("lost_steps", []),
@@ -166,6 +176,39 @@ class Run:
         """
         with self._opened() as run_reader:
             return describe_row(run_reader, self.entry, _find_row(run_reader, self.entry, name, tell))
+
+    def cancel(self, *, forget: bool = False, tell: Callable[[CanceledBatch], object] = bool) -> list[CanceledBatch]:
+        """Cancel the batches of the run that are in progress.
+
+        Requests that are processed already are billed, and the next run collects their answers. A run that waits for
+        the batches ends.
+
+        Args:
+            forget: also forget the batches that the API does not know, and those that may have been posted: the next
+                run sends their requests again. No run of the pipeline may be in progress.
+            tell: called after each batch.
+
+        Returns:
+            What happened to each batch; empty if none is open.
+
+        Raises:
+            EnvironmentProblem: there is no key, or the store cannot be read or written.
+            YamlgenError: the API cannot be reached, or refused a cancelation.
+        """
+        from yamlgen.api.canceled_batches import cancel_batches  # noqa: PLC0415 - not needed to list runs
+        from yamlgen.store.forgetting import forget_batches  # noqa: PLC0415
+
+        with self._opened() as run_reader:
+            entry = run_reader.run(self.name)  # as it is now
+            batches, is_running = open_batches(run_reader, entry), entry.status == "running"
+        drop = partial(forget_batches, self.place) if forget else None
+        return wait_for(cancel_batches(batches, is_running=is_running, forget=drop, tell=tell))
+
+    def open_elsewhere(self) -> str | None:
+        """Return the name of another run of the store that has open batches, the latest one; `None` if none has."""
+        with self._opened() as run_reader:
+            others = (each for each in reversed(run_reader.runs()) if each.number != self.entry.number)
+            return next((each.name for each in others if open_batches(run_reader, each)), None)
 
     def columns(self, output: str | None = None) -> tuple[str, ...]:
         """Return the columns of each row of an output; empty if they depend on the rows. Raises as `lines`."""

@@ -24,7 +24,7 @@ _COMMANDS: Final = {
     "plan": "Estimate the requests, tokens and cost of a run.",
     "run": "Run a pipeline, and write the rows.",
     "retry": "Retry the failed rows of a run, and no others.",
-    "runs": "List, show, export and prune past runs.",
+    "runs": "List, show, export, cancel and prune past runs.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "simulate": "Serve a simulated Messages API on this machine.",
     "docs": "Print a page of the manual.",

@@ -10,12 +10,13 @@ from typing import Any, Final, Self, TypeAlias
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.control import Control
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.segment import ControlType, Segment
 from rich.table import Column, Table
 from rich.text import Text
 
 from yamlgen.api.results import Report, StepCount
+from yamlgen.cli.open_batches import OpenBatches, waiting_told
 from yamlgen.cli.summary import cost_told, items_told, pace_told, shortened
 from yamlgen.cli.terminal import beneath, visible
 
@@ -30,19 +31,23 @@ _SHORT: Final = 12
 
 
 class Bars:
-    """A bar for each step of a run, with the pace of each rate limit below; a context that draws until it is left.
+    """A bar for each step of a run; a context that draws until it is left.
+
+    Below are the open batches, and the pace of each rate limit. Requests in a batch do not move a bar before it ends.
 
     A terminal that is too narrow shows fewer columns: first the tokens are left out, then the rate, then the bar.
     """
 
-    def __init__(self, report: Report, started: float) -> None:
+    def __init__(self, report: Report, started: float, batches: OpenBatches) -> None:
         self._report = report
+        self._batches = batches
         self._started = started
         self._console = Console(file=beneath(sys.stderr))
         self.progress = Progress(console=self._console)
         total = report.rows
         self._tasks = {
-            step: self.progress.add_task(step, total=total, counts="", rate="", tokens="") for step in report.steps
+            step: self.progress.add_task(step, total=total, counts="", rate="", tokens="", waits=False)
+            for step in report.steps
         }
         self._layouts = _layouts()
         self._lengths: list[int] = []
@@ -75,9 +80,11 @@ class Bars:
         for name, count in self._report.steps.items():
             elsewhere = self._report.failed - count.failed
             total = max((self._report.rows or 0) - elsewhere, count.done)
-            self.progress.update(self._tasks[name], completed=count.done, total=total, **self._fields(count))
+            if name in self._tasks:  # a batch of an earlier run may be of a step that is no more
+                fields = self._fields(count, self._batches.of_step(name))
+                self.progress.update(self._tasks[name], completed=count.done, total=total, **fields)
 
-    def _fields(self, count: StepCount) -> dict[str, Any]:
+    def _fields(self, count: StepCount, in_batches: int) -> dict[str, Any]:
         failed = [f"[red]{count.failed} failed[/red]"] if count.failed else []
         skipped = [f"{count.skipped:,} skipped"] if count.skipped else []
         lost = [f"{count.null_rows:,} null"] if count.null_rows else []
@@ -85,18 +92,23 @@ class Bars:
         lost = [f"[red]{each}[/red]" for each in lost] if count.is_lost else lost
         usage = count.paid.usage
         spent = cost_told(count.paid, simulated=self._report.simulated)
+        waits = [f"{in_batches:,} in batches"] if in_batches else []
+        rate = "" if self._report.batches else f"{count.done / max(time.monotonic() - self._started, 0.001):.1f}/s"
         reused = f"  {count.reused.attempts:,} stored" if count.reused.attempts else ""
         return {
-            "counts": "  ".join(failed + skipped + lost),
-            "rate": f"{count.done / max(time.monotonic() - self._started, 0.001):.1f}/s",
+            "counts": "  ".join(failed + skipped + lost + waits),
+            "waits": bool(waits) or self._batches.only,
+            "rate": rate,
             "tokens": f"{shortened(usage.input_tokens)} in  {shortened(usage.output_tokens)} out{spent}{reused}",
         }
 
     def _next_frame(self) -> _Frame:
         """Return what is drawn next; it is called by the thread of `Live`, before the last frame is erased."""
         self._clear_reflowed()
-        paces = "\n".join(map(pace_told, list(self._report.pace.values())))
-        return _Frame(self.progress, self._layouts, visible(paces), self._lengths)
+        waiting = [waiting_told(self._report.waiting)] if self._report.waiting else []
+        paces = [] if self._batches.only else map(pace_told, list(self._report.pace.values()))
+        below = "\n".join([*waiting, *self._batches.lines(), *paces])
+        return _Frame(self.progress, self._layouts, visible(below), self._lengths)
 
     def _clear_reflowed(self) -> None:
         """Erase the lines that a narrower terminal has made of the last frame, besides those that were drawn.
@@ -143,6 +155,13 @@ class _Frame:
         return table
 
 
+class _TimeLeft(TimeRemainingColumn):
+    """The time that a step still takes; nothing while it waits for batches, which have no speed."""
+
+    def render(self, task: Task) -> Text:
+        return Text("") if task.fields["waits"] else super().render(task)
+
+
 def _layouts() -> _Layouts:
     """Return the columns of the bars, from all of them to as few as a narrow terminal has room for."""
 
@@ -152,7 +171,7 @@ def _layouts() -> _Layouts:
     name, counts, rate, tokens = (text(f"{{task.{field}}}") for field in _FIELDS)
     bar = BarColumn(bar_width=24, table_column=Column(no_wrap=True))
     done = MofNCompleteColumn(table_column=Column(no_wrap=True))
-    left = TimeRemainingColumn(elapsed_when_finished=True, table_column=Column(no_wrap=True))
+    left = _TimeLeft(elapsed_when_finished=True, table_column=Column(no_wrap=True))
     short = TextColumn("{task.description}", table_column=Column(no_wrap=True, max_width=_SHORT))
     return (
         (name, bar, done, counts, rate, tokens, left),

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Final, Self
 
 from yamlgen.api.results import Report
 from yamlgen.cli.messages import echo, safe
+from yamlgen.cli.open_batches import OpenBatches, news, waiting_told
 from yamlgen.cli.summary import cost_told, foretold, left_out, pace_told, row_told, shortened, time_told
 from yamlgen.cli.terminal import above
 from yamlgen.environment import variable
 from yamlgen.events import (
+    BatchChecked,
+    BatchPosted,
     Event,
     ItemFailed,
     RequestRetried,
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
 
 _EVERY: Final = 5.0
+_EVERY_CHECK: Final = 180.0
+"""Seconds between two lines while nothing but batches is in progress."""
+
 _FRAME: Final = 0.1
 
 
@@ -44,6 +50,7 @@ class Display:
         self.quiet = quiet
         self.started = self._shown_at = time.monotonic()
         self._kept: str | None = None
+        self.batches = OpenBatches(self.report)
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +63,7 @@ class Display:
     def observe(self, event: Event) -> None:
         """Add one event to the report, and show what changed."""
         self.report.observe(event)
+        self.batches.observe(event)
         if isinstance(event, RunFinished):
             self._kept = event.kept
         if isinstance(event, RunForecast) and not self.quiet:
@@ -73,6 +81,14 @@ class Display:
             self.say(f"{row_told(event)}, {event.step}: {event.code}: {safe(event.message)}")
         elif isinstance(event, RunDraining):
             self.say(f"stopping: {safe(event.reason)}")
+        else:
+            self.say_news(event)
+
+    def say_news(self, event: Event) -> None:
+        """Print a line if a batch was posted, or has ended."""
+        line = news(event, simulated=self.report.simulated)
+        if line is not None:
+            self.say(line)
 
     def kept(self) -> str:
         """Return what a run that ended early has stored."""
@@ -91,14 +107,20 @@ class Display:
 
 
 class PlainDisplay(Display):
-    """Prints a line every few seconds, for logs."""
+    """Prints a line every few seconds, for logs; every few minutes while nothing but batches is in progress."""
 
     def update(self, event: Event) -> None:
         """Print the progress, if it is time."""
         now = time.monotonic()
         if isinstance(event, RunStarted):
             self.started = now
-        elif self.report.run and now - self._shown_at >= _EVERY and not isinstance(event, RunFinished):
+            return
+        if not self.verbose:
+            self.say_news(event)
+        if isinstance(event, BatchPosted):
+            self._shown_at = now
+        every = _EVERY_CHECK if isinstance(event, BatchChecked) else _EVERY
+        if self.report.run and now - self._shown_at >= every and not isinstance(event, RunFinished):
             self._shown_at = now
             echo(self._line(now))
 
@@ -107,11 +129,15 @@ class PlainDisplay(Display):
         done = report.finished + report.failed
         paid = report.paid
         rate = done / max(now - self.started, 0.001)
+        speed = f"{rate:.1f}/s, "
         left = f", about {time_told((report.rows - done) / rate)} left" if report.rows and done else ""
+        if report.waiting or report.batches:  # who waits has no speed from which an end could be foretold
+            speed, left = "", f", {waiting_told(report.waiting)}" if report.waiting else ""
         spent = cost_told(paid, simulated=report.simulated)
         tokens = f"{shortened(paid.usage.input_tokens)} in, {shortened(paid.usage.output_tokens)} out{spent}"
-        line = f"{done}/{report.rows} rows, {report.failed} failed, {rate:.1f}/s, {tokens}{left}"
-        return "; ".join([line, *left_out(report), *map(pace_told, report.pace.values())])
+        line = f"{done}/{report.rows} rows, {report.failed} failed, {speed}{tokens}{left}"
+        paces = [] if self.batches.only else map(pace_told, report.pace.values())
+        return "; ".join([line, *left_out(report), *self.batches.lines(), *paces])
 
 
 class LiveDisplay(Display):
@@ -129,7 +155,7 @@ class LiveDisplay(Display):
             from yamlgen.cli.bars import Bars  # noqa: PLC0415 - loads rich, only for a terminal
 
             self.started = time.monotonic()
-            self.bars = self._open.enter_context(Bars(self.report, self.started))
+            self.bars = self._open.enter_context(Bars(self.report, self.started, self.batches))
             self._open.enter_context(above(sys.stderr, self.bars.print_above))
         elif time.monotonic() - self._drawn >= _FRAME:
             self._draw()

@@ -93,7 +93,12 @@ async def _run(
 
     def stop(number: signal.Signals) -> None:
         cancellation.request("Ctrl-C" if number is signal.SIGINT else "SIGTERM")
-        display.say("stopping: waiting for the requests in flight; press Ctrl-C again to cancel them")
+        if display.batches.only and display.report.simulated:
+            display.say("stopping: the simulated batches end with the run")
+        elif display.batches.only:
+            display.say("stopping: the API continues to process the batches")
+        else:
+            display.say("stopping: waiting for the requests in flight; press Ctrl-C again to cancel them")
 
     def observe(event: Event) -> None:
         if isinstance(event, RunStarted) and task is not None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from yamlgen.api.results import Report
     from yamlgen.api.run_options import RunOptions
 
-_CONTINUED: Final = (Code.STOPPED, Code.LIMIT, Code.PAUSED_TOO_LONG)
+_CONTINUED: Final = (Code.STOPPED, Code.LIMIT, Code.PAUSED_TOO_LONG, Code.DETACHED)
 """What ends a run that the same command continues."""
 
-_SIMULATION: Final = {"--simulate": 0, "--seed": 1, "--fault": 1, "--latency": 1}
+_SIMULATION: Final = {"--simulate": 0, "--seed": 1, "--fault": 1, "--latency": 1, "--batch-delay": 1}
 _REPEATED: Final = ("-p", "--param", "--set", "--input", "--store", "--env-file")
 _TRIAL: Final = ("--limit", "20")
 """A trial over this many rows makes an estimate narrow."""
@@ -66,11 +66,18 @@ def after_stop(
     return [_command(_without(words, _FRESH)), *([_command(export)] if report.finished else [])]
 
 
-def trial(pipeline: Pipeline, options: RunOptions, words: Sequence[str]) -> str:
-    """Return the command that runs a few rows of what was estimated, for a narrower estimate."""
+def trial(pipeline: Pipeline, options: RunOptions, words: Sequence[str], *, alone: bool = False) -> str:
+    """Return the command that runs a few rows of what was estimated, for a narrower estimate.
+
+    Args:
+        pipeline: the pipeline.
+        options: the options of the estimate.
+        words: the words of the command line, without `yamlgen`.
+        alone: whether the rows are not to wait for a batch.
+    """
     repeated = [word for option in _REPEATED for word in _values(words, option)]
     how = shlex.split(options.simulation.options) if options.simulation else []
-    return _command(["run", pipeline.shown, *repeated, *_TRIAL, *how])
+    return _command(["run", pipeline.shown, *repeated, *_TRIAL, *(["--no-batch"] if alone else []), *how])
 
 
 def _named(options: RunOptions, report: Report) -> list[str]:

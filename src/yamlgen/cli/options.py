@@ -131,8 +131,18 @@ def display_options(function: F) -> F:
     return click.option("-q", "--quiet", is_flag=True, help="Print errors only.")(function)
 
 
+batch_option = click.option(
+    "--batch/--no-batch",
+    default=None,
+    help="Send all requests in batches, at half the price; or send each by itself. Default: `batch` in the file.",
+)
+detach_option = click.option(
+    "--detach", is_flag=True, help="Post the batches, and end with exit code 5. Run again to collect the answers."
+)
+
+
 def fault_options(function: F) -> F:
-    """Add `--latency`, `--fault` and `--seed`, which control the simulated API."""
+    """Add `--latency`, `--batch-delay`, `--fault` and `--seed`, which control the simulated API."""
     function = click.option(
         "--seed", default=0, show_default=True, metavar="N", help="Draw other simulated answers and faults."
     )(function)
@@ -144,6 +154,13 @@ def fault_options(function: F) -> F:
         help="Let a share of the simulated requests fail, such as rate_limit=0.1. Faults: rate_limit, overloaded, "
         "server_error, invalid_output, refusal, truncate, blank, unreadable, disconnect, bad_request, hang, "
         "no_message.",
+    )(function)
+    function = click.option(
+        "--batch-delay",
+        default=0.0,
+        type=click.FloatRange(0, 86_400),
+        metavar="SECONDS",
+        help="End each simulated batch after this time.",
     )(function)
     return click.option(
         "--latency",

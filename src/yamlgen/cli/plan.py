@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,20 @@ import click
 
 from yamlgen.cli.messages import echo, json_object, put, show
 from yamlgen.cli.next_command import trial
-from yamlgen.cli.options import fault_options, input_option, output_format, pipeline_options, store_option
-from yamlgen.errors import Code, YamlgenError
+from yamlgen.cli.options import (
+    batch_option,
+    fault_options,
+    input_option,
+    output_format,
+    pipeline_options,
+    store_option,
+)
+from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from yamlgen.api.loading import Pipeline
     from yamlgen.api.run_options import RunOptions
     from yamlgen.cli.foreground import Prepare
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Count only the first N rows.")
 @click.option("--fresh", is_flag=True, help="Count every request, as if the store were empty.")
 @store_option
+@batch_option
 @click.option("--simulate", is_flag=True, help="Estimate a run with the simulator.")
 @output_format
 @fault_options
@@ -71,29 +82,64 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     if json_out:
         put(json_object(forecast.as_json()))
     else:
-        echo("\n".join(_lines(forecast, trial(loaded, options, sys.argv[1:]))))
+        alone = any(step.batched for step in forecast.steps) and _can_go_alone(loaded, given, options)
+        echo("\n".join(_lines(forecast, trial(loaded, options, sys.argv[1:], alone=alone))))
     return ExitCode.OK
 
 
+def _can_go_alone(loaded: Pipeline, given: dict[str, Any], options: RunOptions) -> bool:
+    """Return whether the requests of batched steps can be sent one by one, which takes less time for a few rows."""
+    try:
+        replace(options, batch=False, detach=False).over(loaded.plan(given))
+    except UsageError:
+        return False
+    return True
+
+
 def _lines(forecast: RunForecast, narrowing: str) -> list[str]:
-    from yamlgen.cli.summary import column, dollars, foretold, table  # noqa: PLC0415 - only for text
+    from yamlgen.cli.summary import column, dollars, foretold, span_told, table  # noqa: PLC0415 - only for text
 
     head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens"]
-    rows = [[*head, column(simulated=forecast.simulation is not None)]]
+    head.append(column(simulated=forecast.simulation is not None))
+    is_batched = any(step.batched for step in forecast.steps)
+    rows = [
+        [*head[:3], *(["in a batch"] if forecast.waiting else []), *head[3:], *(["one by one"] if is_batched else [])]
+    ]
     for step in forecast.steps:
         counts = (step.rows, step.stored, step.failed, step.requests, step.input_tokens)
         least, most = step.output_tokens
-        cost = "unknown" if step.cost is None else f"{dollars(step.cost[0])} to {dollars(step.cost[1])}"
+        costs = (step.cost, step.single_cost)[: 2 if is_batched else 1]
+        told = ["unknown" if cost is None else span_told(cost) for cost in costs]
         cells = [f"{count:,}" for count in counts]
         if step.least_requests is not None and step.least_requests < step.requests:
             cells[3] = f"{step.least_requests:,} to {step.requests:,}"
-        rows.append([step.step, *cells, f"{least:,} to {most:,}", cost if step.requests else dollars(0)])
+        if forecast.waiting:
+            cells.insert(2, f"{step.waiting:,}")
+        told = told if step.requests else [dollars(0)] * len(costs)
+        rows.append([step.step, *cells, f"{least:,} to {most:,}", *told])
     sending = [step for step in forecast.steps if step.requests]
     notes = ["  estimated:", *(f"    {step.step}: {step.how}" for step in sending)] if sending else []
     notes += ["  re-asks of invalid answers are not included"] if sending else []
+    notes += _batches_told(forecast)
     if any(not step.earlier_answers for step in sending):
         notes.append(f"  for a narrower estimate, run a few rows first: `{narrowing}`")
     return [foretold(forecast), *table(rows), *notes, *map(_rows_told, forecast.outputs.items()), "  nothing was sent"]
+
+
+def _batches_told(forecast: RunForecast) -> Iterator[str]:
+    """Yield how many batches come one after another; without batches, what they would cost."""
+    from yamlgen.cli.summary import span_told  # noqa: PLC0415 - only for text
+
+    least, most = forecast.rounds
+    if most == 1:
+        yield f"  {'' if least else 'at most '}1 batch, up to 24 hours"
+    elif most and least == most:
+        yield f"  {most} batches one after another, up to 24 hours each"
+    elif most:
+        yield f"  at least {least}, with all re-asks at most {most} batches one after another, up to 24 hours each"
+    cost, lower = forecast.cost, forecast.batch_cost
+    if not any(step.batched for step in forecast.steps) and cost and lower and lower[1] < cost[1]:
+        yield f"  in batches (`--batch`): {span_told(lower)}"
 
 
 def _rows_told(output: tuple[str, tuple[int, int | None]]) -> str:

@@ -9,6 +9,8 @@ import click
 
 from yamlgen.cli.messages import echo, json_object, put
 from yamlgen.cli.options import (
+    batch_option,
+    detach_option,
     display_options,
     environment_option,
     input_option,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 @input_option
 @limit_options
 @store_option
+@batch_option
+@detach_option
 @click.option("--simulate", is_flag=True, help="Retry a simulated run, with its seed and faults.")
 @display_options
 @output_format
@@ -40,6 +44,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
     run: str | None,
     input_path: str | None,
     simulate: bool,
+    batch: bool | None,
     quiet: bool,
     verbose: bool,
     progress: str,
@@ -69,12 +74,14 @@ def command(  # noqa: PLR0913 - click passes its options by name
     if not failed.any:
         if not quiet:
             echo(f"run {failed.run} has no failed rows or items; there is nothing to retry")
+            if failed.is_detached:
+                echo("  = it left batches in progress: `yamlgen run` with the same arguments collects their results")
         if json_out:
             put(json_object({"run": failed.run, "rows": {"failed": 0}}))
         return ExitCode.OK
     again = failed.repeat
 
     def prepare() -> tuple[Pipeline, dict[str, Any], RunOptions]:
-        return again.load(pipeline), again.params, RunOptions(store=store, **again.options, **chosen)
+        return again.load(pipeline), again.params, RunOptions(store=store, **again.repeated(batch), **chosen)
 
     return run_shown(prepare, DisplayOptions(quiet, verbose, progress, json_out))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from yamlgen.cli.options import (
+    batch_option,
+    detach_option,
     display_options,
     fault_options,
     input_option,
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 @click.option("--offline", is_flag=True, help="Send nothing; use stored answers only, and report what is missing.")
 @limit_options
 @store_option
+@batch_option
+@detach_option
 @click.option("--simulate", is_flag=True, help="Use the simulated API: no key, no network, no cost.")
 @display_options
 @output_format
@@ -72,6 +76,8 @@ def command(  # noqa: PLR0913 - click passes its options by name
       2  the pipeline or the command is wrong
       3  no key, no input, an unreachable API, a full disk
       4  a limit stopped the run, or it was not confirmed
+      5  batches are in progress (--detach, or `batch.wait` has elapsed):
+         run again to continue
     """  # noqa: D301 - `\b` is the character by which click keeps the lines of a paragraph
     from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language
     from yamlgen.api.run_options import RunOptions  # noqa: PLC0415

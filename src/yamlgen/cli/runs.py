@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from yamlgen.cli.messages import as_yaml, echo, json_object, put, safe, show_error, show_explanation
-from yamlgen.cli.options import store_option
+from yamlgen.cli.options import environment_option, store_option
 from yamlgen.errors import Code, UsageError, YamlgenError, near
 from yamlgen.excerpts import brief
 from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from yamlgen.api.canceled_batches import CanceledBatch
     from yamlgen.api.history import Pruning, StoreLocation
     from yamlgen.api.stored_run import Run
 
@@ -28,7 +29,7 @@ _ENDINGS: Final = (".yaml", ".yml")
 
 @click.group("runs")
 def command() -> None:
-    """List, show, export and prune past runs.
+    """List, show, export, cancel and prune past runs.
 
     PIPELINE is a pipeline file, or a folder of them. Default: the pipelines in the current folder and its subfolders.
     RUN is the name of a run, or its beginning. Default: the latest run that is not simulated; if there is none, the
@@ -212,6 +213,36 @@ def _put_lines(lines: Iterable[bytes]) -> None:
         getattr(lines, "close", bool)()
 
 
+@command.command("cancel")
+@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
+@click.option("--forget", is_flag=True, help="Forget batches that the API does not know, or that may not exist.")
+@environment_option
+@_common
+def cancel_command(which: tuple[str, ...], store: Path | None, *, forget: bool, json_out: bool) -> int:
+    """Cancel the batches of a run, even while it waits for them.
+
+    Requests that have already been processed are billed. A run that waits for the batches keeps the answers that it
+    gets, and ends. The next run collects the answers, and sends the other requests again. With --forget, no run of the
+    pipeline may be in progress; the requests of a forgotten batch are sent again, and billed twice if the batch exists.
+    """
+    from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text
+
+    def tell(batch: CanceledBatch) -> None:
+        name = f"batch {batch.id}" if batch.id else "a batch"
+        echo(safe(f"{name} of {batch.step} ({counted(batch.requests, 'request')}): {batch.message}"))
+
+    run = _found(which, store)
+    batches = run.cancel(forget=forget, tell=bool if json_out else tell)
+    if json_out:
+        put(json_object({"run": run.name, "batches": [batch.as_json() for batch in batches]}))
+    elif not batches:
+        echo(f"run {run.name} has no open batches; there is nothing to cancel")
+        other = run.open_elsewhere()
+        if other is not None:
+            echo(f"  = run {other} has open batches: `yamlgen runs cancel {other}`")
+    return ExitCode.ENVIRONMENT if any(batch.is_left for batch in batches) else ExitCode.OK
+
+
 @command.command("prune")
 @click.argument("where", nargs=-1, metavar="[PIPELINE|FOLDER]...")
 @click.option("--keep", type=click.IntRange(min=0), help="Keep the N latest complete runs, and all runs after them.")
@@ -224,8 +255,8 @@ def prune_command(
     """Delete old runs, and what only they need.
 
     This includes the answers and stored values that no other run needs. The latest complete run (finished, over all
-    rows) is kept, unless you delete everything with --keep 0. Asks before it deletes. A deleted answer is paid for
-    again if a later run needs it.
+    rows) and runs whose batches are in progress are kept, unless you delete everything with --keep 0. Asks before
+    it deletes. A deleted answer is paid for again if a later run needs it.
     """
     from yamlgen.api.history import age_of, prune_runs, store_locations  # noqa: PLC0415 - loads the store
     from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text

@@ -21,13 +21,6 @@ from yamlgen.exit_codes import ExitCode
     metavar="PORT",
     help="Listen on this port; 0 picks a free one.",
 )
-@click.option(
-    "--batch-delay",
-    default=0.0,
-    type=click.FloatRange(0, 86_400),
-    metavar="SECONDS",
-    help="End each Message Batch after this time.",
-)
 @fault_options
 def command(port: int, latency: float, batch_delay: float, faults: tuple[str, ...], seed: int) -> int:
     """Serve a simulated Messages API on this machine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from yamlgen.api.results import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first, row_name
@@ -83,6 +84,7 @@ def outlay(report: Report) -> list[str]:
     return [
         *table(_fitting([head, *steps])),
         *(f"  {each}" for each in left_out(report)),
+        *(f"  {each}" for each in _batched(report)),
         _bill(report),
         *_pace_lines(report),
     ]
@@ -129,6 +131,29 @@ def left_out(report: Report) -> list[str]:
         if skipped or rows or items:
             phrases.append(f"{name}: {', '.join(skipped + rows + items)}")
     return phrases
+
+
+def _batched(report: Report) -> list[str]:
+    """Return what came of the batches of each step; nothing for steps without batches."""
+    lines = []
+    for step in dict.fromkeys(batch.step for batch in report.batches.values()):
+        batches = [batch for batch in report.batches.values() if batch.step == step]
+        done, left = ([each for each in batches if each.is_open is is_open] for is_open in (False, True))
+        counts: Counter[str] = Counter()
+        for batch in done:
+            counts.update(batch.counts)
+        told = [f"{', '.join(outcomes(counts))} in {counted(len(done), 'batch')}"] if done else []
+        if left:
+            requests = counted(sum(batch.requests for batch in left), "request")
+            state = "that ended with the simulator" if report.simulated else "still in progress"
+            told.append(f"{requests} in {counted(len(left), 'batch')} {state}")
+        lines.append(f"{safe(step)}: {'; '.join(told)}")
+    return lines
+
+
+def outcomes(counts: Mapping[str, int]) -> list[str]:
+    """Return how many requests of a batch had each outcome, without those that none had."""
+    return [f"{count:,} {outcome}" for outcome, count in counts.items() if count] or ["no results"]
 
 
 def items_told(step: StepCount) -> str:
@@ -219,6 +244,8 @@ def foretold(forecast: RunForecast) -> str:
     how = f" ({simulator(forecast.simulation)})" if forecast.simulation else ""
     stored = f"{about}{counted(forecast.stored, 'answer')} in the store"
     known = f"{forecast.pipeline}{how}: {counted(forecast.rows, 'row')}, {stored}"
+    if forecast.waiting:
+        known += f", {about}{counted(forecast.waiting, 'request')} in a batch already"
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"
@@ -227,11 +254,20 @@ def foretold(forecast: RunForecast) -> str:
     sent = shortened(sum(step.input_tokens for step in forecast.steps))
     tokens = f"{sent} tokens in, {shortened(least)} to {shortened(most)} out"
     cost = forecast.cost
-    price = "cost unknown" if cost is None else f"{dollars(cost[0])} to {dollars(cost[1])}"
+    price = "cost unknown" if cost is None else span_told(cost)
     price += SIMULATED if cost is not None and forecast.simulation else ""
+    is_batched = any(step.batched for step in forecast.steps)
+    single = forecast.single_cost if is_batched else None
+    price += f" ({span_told(single)} one by one)" if single is not None and single != cost else ""
     s = "" if forecast.requests == 1 else "s"
     requests = f"{about}{range_told(forecast.least_requests, forecast.requests)} request{s}"
-    return f"{known}, {requests} to send: {tokens}, {price}"
+    return f"{known}, {requests} to send{' in batches' * is_batched}: {tokens}, {price}"
+
+
+def span_told(ends: tuple[float, float]) -> str:
+    """Return a minimum and a maximum of US dollars, or one amount if they look alike."""
+    least, most = map(dollars, ends)
+    return least if least == most else f"{least} to {most}"
 
 
 def range_told(least: int | None, most: int) -> str:
@@ -242,8 +278,9 @@ def range_told(least: int | None, most: int) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """Return a number of things, as `1 row` or `2 rows`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    """Return a number of things, as `1 row`, `2 rows` or `2 batches`."""
+    plural = "es" if what.endswith("ch") else "s"
+    return f"{number:,} {what}{'' if number == 1 else plural}"
 
 
 def _fitting(rows: list[list[str]]) -> list[list[str]]:

@@ -50,6 +50,7 @@ def _attempt(run_reader: RunReader, attempt: StoredAttempt) -> dict[str, JSON]:
         "model": attempt.model,
         "stop_reason": attempt.stop_reason,
         "request_id": attempt.request_id,
+        "batch": attempt.batch,
         "usage": usage_json(attempt.usage),
         "cost_usd": attempt.cost,
         "seconds": round(attempt.seconds, 3),

@@ -13,14 +13,19 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from yamlgen.errors import Code
 from yamlgen.events import (
     AnswerReceived,
+    BatchChecked,
+    BatchEnded,
+    BatchPosted,
     Event,
     ItemFailed,
     OutputWritten,
     PaceChanged,
     RequestRetried,
     RequestSent,
+    RowDeferred,
     RowFailed,
     RowFinished,
+    RowResumed,
     RunFinished,
     RunStarted,
     RunWarned,
@@ -28,6 +33,7 @@ from yamlgen.events import (
     StepSkipped,
     StreamCut,
 )
+from yamlgen.reports.batch_progress import BatchProgress, fold
 from yamlgen.value_objects import JSON, Usage
 
 EXAMPLES: Final = 3
@@ -49,7 +55,7 @@ class UsageTotal:
     unpriced: int = 0
 
     def add(self, usage: Usage, cost: float | None, *, attempts: int = 1) -> None:
-        """Add an answer; or, with `attempts=0`, a stream that broke off."""
+        """Add several answers, or one; or, with `attempts=0`, a stream that broke off."""
         self.attempts += attempts
         self.usage += usage
         self.cost += cost or 0.0
@@ -84,9 +90,10 @@ class StepCount:
         items: items, combinations and samples of all rows.
         failed_items: items that failed and are null, in rows that did not fail.
         null_rows: rows in which the step failed and is null (`on_error: null`).
-        sent: requests sent, including retries.
+        sent: requests sent, including retries, and those in batches.
         retried: requests sent again after a failure.
         reasks: billed answers to re-asks, which show the model the errors of its previous answer.
+        batched: the answers that came with batches; `paid` includes them.
         paid: the answers that this run paid for.
         reused: the answers from the store.
     """
@@ -100,6 +107,7 @@ class StepCount:
     sent: int = 0
     retried: int = 0
     reasks: int = 0
+    batched: int = 0
     paid: UsageTotal = field(default_factory=UsageTotal)
     reused: UsageTotal = field(default_factory=UsageTotal)
 
@@ -190,6 +198,8 @@ class Report:
     Attributes:
         rows: the number of rows of the input.
         missing: rows that lack an answer, because this run sends nothing.
+        waiting: rows that wait for the results of batches.
+        batches: the batches of the run, by id.
         groups: the failures of rows, and their missing answers.
         item_groups: the failures of items and steps that are null, in rows that did not fail because of them.
         pace: how fast the API accepts requests, by rate limit.
@@ -204,6 +214,8 @@ class Report:
     finished: int = 0
     failed: int = 0
     missing: int = 0
+    waiting: int = 0
+    batches: dict[str, BatchProgress] = field(default_factory=dict)
     steps: dict[str, StepCount] = field(default_factory=dict)
     groups: _Groups = field(default_factory=dict)
     item_groups: _Groups = field(default_factory=dict)
@@ -252,9 +264,7 @@ class Report:
             case RequestRetried():
                 self.steps[event.step].retried += 1
             case AnswerReceived():
-                step = self.steps[event.step]
-                (step.reused if event.reused else step.paid).add(event.usage, event.cost)
-                step.reasks += event.reask and not event.reused
+                self._answered(event)
             case StreamCut():
                 self.steps[event.step].paid.add(event.usage, event.cost, attempts=0)
             case PaceChanged():
@@ -279,7 +289,38 @@ class Report:
             case RunFinished():
                 self.error, self.seconds = event.error, event.seconds
             case _:
+                self._observe_batch(event)
+
+    def _answered(self, event: AnswerReceived) -> None:
+        step = self.steps[event.step]
+        step.reasks += event.reask and not event.reused
+        if event.batch and not event.reused:  # it was counted when its batch ended, but for its tokens
+            step.paid.add(event.usage, 0.0, attempts=0)
+        else:
+            (step.reused if event.reused else step.paid).add(event.usage, event.cost)
+
+    def _observe_batch(self, event: Event) -> None:
+        """Add an event of a batch. Its answers are paid for when it ends, even if no row reads them."""
+        match event:
+            case RowDeferred():
+                self.waiting += 1
+            case RowResumed():
+                self.waiting -= 1
+            case BatchPosted():
+                self._step_of(event).sent += 0 if event.earlier else event.requests
+            case BatchChecked():
+                fold(self.batches, event)
+            case BatchEnded():
+                step, answers = self._step_of(event), event.counts.get("succeeded", 0)
+                step.batched += answers
+                step.paid.add(Usage(), event.cost if answers else 0.0, attempts=answers)
+            case _:
                 pass
+
+    def _step_of(self, event: BatchPosted | BatchEnded) -> StepCount:
+        """Return the counts of a batch's step, which may be one that the pipeline had when it was posted."""
+        fold(self.batches, event)
+        return self.steps.setdefault(event.step, StepCount())
 
     def _failed(self, event: RowFailed) -> None:
         if event.code == Code.NOT_STORED:
@@ -299,6 +340,7 @@ class Report:
             "paid": self.paid.as_json(),
             "reused": self.reused.as_json(),
             "steps": {name: step.as_json() for name, step in self.steps.items()},
+            "batches": [batch.as_json() for batch in self.batches.values()],
             "pace": {name: _pace_json(pace) for name, pace in self.pace.items()},
             "failures": [group.as_json() for group in largest_first(self.groups)],
             "failed_items": [group.as_json() for group in largest_first(self.item_groups)],
