@@ -60,7 +60,7 @@ class FakeModels:
         self.asked, self.askers, self.cancellation = [], [], Cancellation()
 
     @asynccontextmanager
-    async def open(self, plan, cancellation, response_store=None, emit=None):  # noqa: ARG002 - a fake needs the switch alone
+    async def open(self, plan, cancellation, response_store=None, emit=None, desk=None):  # noqa: ARG002 - a fake needs the switch alone
         """Itself, until what it is opened for is at its end."""
         self.cancellation, self.is_open = cancellation, True
         try:

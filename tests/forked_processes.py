@@ -117,8 +117,18 @@ class ForkServer:
             zygote.wait(timeout=DEADLINE)
             zygote.stdout.close()
 
-    def start(self, folder, *arguments, failpoint="", size=None, umask=0o022, **environment):
-        """Call `yamlgen` with arguments in a folder; `size` is the most bytes that it may write to one file."""
+    def start(self, folder, *arguments, failpoint="", size=None, umask=0o022, first_look=None, **environment):
+        """Call `yamlgen` with arguments in a folder.
+
+        Args:
+            folder: the folder.
+            arguments: those of the command line.
+            failpoint: where it is killed.
+            size: the most bytes that it may write to one file.
+            umask: its umask.
+            first_look: the seconds between the looks at a batch, instead of half a second that grows to a minute.
+            environment: further variables.
+        """
         zygote = self._free.pop() if self._free else self._another()
         files = self.folder / str(next(_numbers))
         job = {
@@ -126,6 +136,7 @@ class ForkServer:
             "arguments": list(map(str, arguments)),
             "environment": {"YAMLGEN_FAILPOINT": failpoint, **environment},
             "size": size,
+            "first_look": first_look,
             "umask": umask,
             "files": str(files),
         }
@@ -177,6 +188,9 @@ def _live(job):
         os.dup2(os.open(f"{job['files']}.{name}", os.O_WRONLY | os.O_APPEND), descriptor)
     _tell(os.open(f"{job['files']}.told", os.O_WRONLY | os.O_APPEND))
     reload(import_module("yamlgen.failpoint"))  # it reads its variable once
+    if job["first_look"] is not None:
+        waits = import_module("yamlgen.batches.waits")
+        waits.Backoff.__init__.__defaults__, waits._GROWTH = (job["first_look"],), 1.0
     if job["size"] is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["size"], job["size"]))
     sys.argv = ["yamlgen", *job["arguments"]]

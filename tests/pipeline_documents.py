@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from yamlgen.pipeline.json_schema import committed
+from yamlgen.steps.batch_config import WAIT
 from yamlgen.steps.python.config import CALL
 from yamlgen.steps.step_kinds import KINDS
 
@@ -39,6 +40,7 @@ _PATTERNS = {
         ["https://a.example", "http://127.0.0.1:80/v1", "http://b.example"]
     ),
     r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$": st.sampled_from(["0%", "2.5%", "100%"]),
+    WAIT: st.sampled_from(["1s", "90m", "2h", "30d"]),
     CALL: st.sampled_from(["calls:score", "lib.calls:score"]),
 }
 

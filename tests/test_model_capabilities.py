@@ -12,10 +12,12 @@ from anthropic.types import Model
 from yamlgen.model_capabilities import (
     DATED,
     EFFORTS,
+    LONG_BATCH_BETA,
     MODELS,
     THINKING,
     UNKNOWN,
     Tokenizer,
+    betas_needed,
     meant,
     of,
     pool_of,
@@ -214,3 +216,19 @@ def test_each_row_agrees_with_itself(row):
     assert row.most_effort_off is None or row.most_effort_off in row.efforts
     assert (row.lifecycle == "deprecated") == (row.retires is not None)
     assert row.max_output_tokens < row.context
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "needed"),
+    [
+        ("claude-haiku-5-5", 128_000, ()),
+        ("claude-haiku-5-5", 128_001, (LONG_BATCH_BETA,)),
+        ("claude-haiku-5-5-20261001", 300_000, (LONG_BATCH_BETA,)),
+        ("claude-haiku-4-5", 200_000, ()),
+        ("claude-fable-5-1", 200_000, ()),
+        ("our-own-model", 200_000, ()),
+    ],
+)
+def test_a_long_answer_needs_a_beta(model, tokens, needed):
+    """Above its maximum, a model that writes more in batches needs the beta for it; no other model has it."""
+    assert betas_needed(model, tokens) == needed

@@ -29,6 +29,7 @@ WORDS = {
     "runs show": "show",
     "runs failed": "failures",
     "runs export": "export",
+    "runs cancel": "cancel",
     "runs prune": "prune",
 }
 """Each command, and what it is called in Python."""
@@ -67,6 +68,7 @@ found: list[Run] = yamlgen.runs("p.yaml", "other.yaml")
 names = [run.name + run.status for run in found]
 reasons = [failure["code"] for failure in yamlgen.failures("p.yaml", names[0])]
 made: Export = yamlgen.export("p.yaml", output="rows.csv", failed=True)
+ids: list[str | None] = [batch.id for batch in yamlgen.cancel("p.yaml", names[0], forget=True)]
 gone: dict[Path, Pruning] = yamlgen.prune("p.yaml", keep=1)
 
 

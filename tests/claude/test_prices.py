@@ -95,6 +95,7 @@ def listed(model, charge):
 def test_every_listed_model_is_charged_to_the_last_bit_as_the_list_charges_it(model, usage):
     """However a sum is made, it is the one that `genai-prices` makes: of any tokens, below and above a threshold."""
     assert cost(model, usage) == listed(model, Charge(usage))
+    assert cost(model, usage, batch=True) == listed(model, Charge(usage, batch=True))
 
 
 @pytest.mark.parametrize("model", LISTED_MODELS)
@@ -268,8 +269,14 @@ def test_the_author_s_price_of_a_cache_write_of_an_hour(price, expected):
 def test_the_author_s_price_is_all():
     """What the public list charges besides is not charged by a price of the author's own."""
     own = Price(input=2, output=10)
-    others = {"searches": 100, "fast": True, "batch": True, "in_us": True}
+    others = {"searches": 100, "fast": True, "in_us": True}
     assert cost("claude-opus-5-5", Usage(1_000_000), own, **others) == 2
+
+
+def test_the_author_s_price_is_halved_in_a_batch():
+    """A batch costs half of any price of a token."""
+    own = Price(input=2, output=10)
+    assert cost("claude-opus-5-5", Usage(1_000_000, 500_000), own, batch=True) == 3.5
 
 
 def test_a_cost_has_no_noise():

@@ -38,7 +38,8 @@ def test_every_option_is_in_the_manual(name, option):
 
 def test_every_option_of_the_manual_exists():
     """What the manual shows as an option of yamlgen is one."""
-    known = {"-h", "--help", "--version"}.union(*(each.opts for _, command in commands() for each in command.params))
+    options = [each for _, command in commands() for each in command.params]
+    known = {"-h", "--help", "--version"}.union(*((*each.opts, *each.secondary_opts) for each in options))
     shown = set()
     for line in re.findall(r"\byamlgen [^`\n]*", TEXT):
         shown |= set(re.findall(r"(?<=\s)(--?[a-z][a-z-]*)(?=[\s=,)\]]|$)", line.partition("#")[0]))

@@ -21,6 +21,7 @@ import pytest
 from manual_pages import DOCS, ROOT
 from scripted_api import error, message
 from threaded_simulator import Told, serving
+from yamlgen.simulator.server import Simulator
 
 REWRITE = "YAMLGEN_REWRITE_PAGES" in os.environ
 BROUGHT_ABOUT_ELSEWHERE = {"YG599"}
@@ -177,6 +178,14 @@ SCENES |= {
     "YG618": lambda scene: scene.ran("--max-cost-usd", "1", "--set", "model.id=our-own-model"),
     "YG621": lambda scene: scene.process(*ONE, first="ulimit -n 15; "),
 }
+
+
+@scene_of("YG622")
+def _(scene):
+    scene.monkeypatch.setenv("ANTHROPIC_API_KEY", "any")
+    with serving(Simulator(batch_delay=60)) as server:
+        scene.monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        return scene.printed("run", "titles.yaml", "--batch", "--detach")
 
 
 @scene_of("YG003")

@@ -5,7 +5,12 @@ import re
 
 import pytest
 
+from detached_runs import KEY, detach
 from manual_pages import DOCS
+from threaded_simulator import serving
+from yamlgen.events import BatchEnded, BatchPosted, RunStarted
+from yamlgen.reports.report import Report
+from yamlgen.simulator.server import Simulator
 
 PIPELINE = """\
 version: 1
@@ -108,13 +113,14 @@ def outputs(tmp_path, monkeypatch, call):
     return made
 
 
+BATCH = {f"batches[].{key}" for key in ("id", "step", "status", "requests", "seconds", "counts", "cost_usd")}
 CHANCE = {
-    "A run": {"lost_steps[]"},
-    "The record of a run": {"lost_steps[]"},
+    "A run": {"lost_steps[]", *BATCH, "batches[].earlier"},
+    "The record of a run": {"lost_steps[]", *BATCH, "batches[].earlier", "batches[].created", "batches[].ended"},
     "One row": {"steps.*.attempts[].notes"},
     "Failures": {"attempts[].notes"},
 }
-"""Documented keys that depend on chance."""
+"""Documented keys that depend on chance, and those of batches, which have a test of their own."""
 
 
 def test_every_key_is_on_the_page(outputs):
@@ -122,6 +128,28 @@ def test_every_key_is_on_the_page(outputs):
     assert all(outputs.values())
     missing = {title: check(title, values) - CHANCE.get(title, set()) for title, values in outputs.items()}
     assert not any(missing.values())
+
+
+def test_every_key_of_batches_is_on_the_page(small, call, monkeypatch):
+    """In the report of a run, in what `runs show` prints, and in what `runs cancel` prints."""
+    counts = {"succeeded": 1, "errored": 1, "canceled": 0, "expired": 0}
+    ended = (BatchEnded("b1", "note", 2, counts, 0.5, 9.0), BatchPosted("b2", "note", 1, 5.0, earlier=True))
+    report = Report()
+    for event in (RunStarted("r1", "small", ("note",), 1), BatchPosted("b1", "note", 2), *ended):
+        report.observe(event)
+    with serving(Simulator(batch_delay=60)) as server:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        call("run", "small.yaml", "--simulate", "-q")
+        detach(small / "small.yaml", server.url, simulated=True)
+        shown = json.loads(call("runs", "show", "--json").out)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        call("run", "small.yaml", "-q")
+        detach(small / "small.yaml", server.url)
+        canceled = json.loads(call("runs", "cancel", "--json").out)
+    assert not check("A cancelation", [canceled])
+    assert not check("A run", [report.as_json()]) & BATCH
+    missing = check("The record of a run", [shown, report.as_json()])
+    assert not {key for key in missing if key.startswith("batches")}
 
 
 def test_the_version_comes_first(outputs):

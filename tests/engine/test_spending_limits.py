@@ -1,6 +1,7 @@
 """The budget: what a run spends against its limits, counted from its events."""
 
 import asyncio
+import tracemalloc
 
 import pytest
 
@@ -8,7 +9,17 @@ from fake_engine import ONE, TWO, FakeRun, echo, refused
 from yamlgen.cancellation import Cancellation, Cancelled
 from yamlgen.engine.spending_limits import Budget
 from yamlgen.errors import Code
-from yamlgen.events import AnswerReceived, RequestRetried, RequestSent, RowFailed, RowFinished, RunDraining, StepFailed
+from yamlgen.events import (
+    AnswerReceived,
+    RequestRetried,
+    RequestSent,
+    RowDeferred,
+    RowFailed,
+    RowFinished,
+    RowResumed,
+    RunDraining,
+    StepFailed,
+)
 from yamlgen.exit_codes import ExitCode
 from yamlgen.pipeline.pipeline_model import Limits
 from yamlgen.value_objects import Usage
@@ -124,6 +135,13 @@ def test_a_row_is_done_once():
     assert (budget.failed, budget.done, budget.requests) == (1, 1, 2)
 
 
+def test_a_row_that_fails_before_it_waits_is_done_once():
+    """One of its steps fails in a pass, the others wait for a batch, and the row ends in a later pass."""
+    first = [RowResumed(0), StepFailed(0, "one", "YG504"), RowDeferred(0)]
+    budget = spent({"max_failures": 5}, *first, RowResumed(0), RowFailed(0, "one", "YG504", "no"))
+    assert (budget.failed, budget.done) == (1, 1)
+
+
 def test_the_first_limit_is_told():
     """When several are reached, the first has ended the run; it has a code, an exit code and a way on."""
     events = [RequestSent(0, "one"), RequestSent(1, "one"), answer(0, 9.0), StepFailed(0, "one", "YG504")]
@@ -179,3 +197,16 @@ def test_failures_end_a_run_soon(tmp_path):
     run = FakeRun(tmp_path, reply, rows=1000, concurrency=2, limits={"max_failures": 5})()
     assert 5 < len(run.sink.failed) < 30
     assert "6 rows failed, more than 5" in run.budget.error.message
+
+
+def test_rows_that_wait_for_a_batch_take_no_memory():
+    """A hundred thousand may have an answer, and wait for that to a re-ask."""
+    budget = Budget(Limits(), Cancellation())
+    tracemalloc.start()
+    for row in range(20_000):
+        budget.observe(RowResumed(row))
+        budget.observe(answer(row, 0.0))
+        budget.observe(RowDeferred(row))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000

@@ -14,6 +14,8 @@ import pytest
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.cli import group
 from yamlgen.interfaces import UNOBSERVED
+from yamlgen.store.location import location_of
+from yamlgen.store.run_session import migrate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -71,12 +73,13 @@ def keys(body: dict[str, object]) -> str:
 
 @pytest.fixture
 def every(tmp_path, monkeypatch):
-    """The folder of the pipeline with each kind of step, with the store that an earlier commit made."""
+    """The folder of the pipeline with each kind of step, with the store that an earlier commit made, migrated."""
     shutil.copytree(HERE / "every", tmp_path / "every")
     monkeypatch.chdir(tmp_path / "every")
     Path(".yamlgen").mkdir(mode=0o700)
     for path in Path().glob("*.db.gz"):
         (Path(".yamlgen") / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+        migrate(location_of(Path(path.name.removesuffix(".db.gz"))))  # only a run migrates a store by itself
     return tmp_path / "every"
 
 

@@ -6,14 +6,20 @@ import pytest
 
 from hand_made_output import paths_at
 from yamlgen.cli.display import Display, LiveDisplay, PlainDisplay
+from yamlgen.cli.open_batches import OpenBatches
 from yamlgen.cli.summary import failures, foretold, outlay, pace_told, summary
 from yamlgen.events import (
     AnswerReceived,
+    BatchChecked,
+    BatchEnded,
+    BatchPosted,
     ItemFailed,
     PaceChanged,
     RequestRetried,
+    RowDeferred,
     RowFailed,
     RowFinished,
+    RowResumed,
     RunForecast,
     RunStarted,
     StepFinished,
@@ -192,3 +198,87 @@ def test_a_maximum_of_requests_is_told_as_one(least, told):
     forecast = RunForecast("p", 5, (step,), None)
     assert told in foretold(forecast)
     assert "least_requests" not in forecast.as_json()["steps"]["facts"]
+
+
+POSTED = BatchPosted("msgbatch_01", "line", 4)
+CHECKED = BatchChecked("msgbatch_01", "line", 4, "in_progress", 60.0, (240.0, 2400.0))
+ENDED = BatchEnded("msgbatch_01", "line", 4, {"succeeded": 3, "errored": 1, "canceled": 0, "expired": 0}, 1.5, 90.0)
+WAITING = (STARTED, *(RowDeferred(row) for row in range(4)), RowFinished(4), POSTED)
+
+
+def said(capsys, *observed, display=None):
+    """What a plain display says of these events after those of a run that waits, as lines."""
+    shown = display or PlainDisplay()
+    for event in WAITING:
+        shown.observe(event)
+    capsys.readouterr()
+    for event in observed:
+        shown.observe(event)
+    return capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_logs_tell_of_each_batch_once(capsys, verbose):
+    """When it was posted, by whom, and what came of it; a line for each check would fill the log."""
+    display = PlainDisplay(verbose=verbose)
+    told = said(
+        capsys, replace(POSTED, batch="b2", seconds=120.0, earlier=True), *[CHECKED] * 9, ENDED, display=display
+    )
+    assert told == [
+        "batch b2 of line: 4 requests, posted by an earlier run 2 min 0 s ago",
+        "batch msgbatch_01 of line: ended after 1 min 30 s: 3 succeeded, 1 errored, $1.50",
+    ]
+
+
+def test_a_log_shows_now_and_then_that_a_run_waits(capsys, monkeypatch):
+    """Who waits, for what, how old it is, and what earlier batches took: no speed, and no end that nobody knows."""
+    monkeypatch.setattr("yamlgen.cli.display._EVERY_CHECK", 0)
+    pace = PaceChanged("haiku-5-5", 8, 1, 8, 0, 0.0, None, 0, 0, 0.0)
+    *_, line = said(capsys, pace, CHECKED)
+    head, batch, past = line.split("; ")
+    assert head == "1/5 rows, 0 failed, 0 in, 0 out, 4 rows wait for batches"
+    assert batch.startswith("batch of line: 4 requests, in progress, 1 min ")
+    assert past == "earlier batches took 4 min 0 s to 40 min 0 s"
+
+
+def test_a_log_is_silent_between(capsys, monkeypatch):
+    """A check of a batch is no progress: the line of every few seconds does not come because of it."""
+    monkeypatch.setattr("yamlgen.cli.display._EVERY", 0)
+    assert said(capsys, CHECKED) == []
+    assert len(said(capsys, RowResumed(0))) == 1
+
+
+def test_bars_do_not_move_for_rows_that_wait():
+    """The bar stays where it is and says how many requests are in batches, without a speed or a time that is left."""
+    with LiveDisplay() as display:
+        for event in (*WAITING[:-1], StepFinished(4, "line"), POSTED, CHECKED):
+            display.observe(event)
+    facts, line = display.bars.progress.tasks
+    assert (line.completed, line.total, line.fields["counts"], line.fields["rate"]) == (1, 5, "4 in batches", "")
+    assert facts.fields["waits"]
+    display.observe(ENDED)
+    display.bars.update()
+    assert display.bars.progress.tasks[1].fields["counts"] == ""
+
+
+def test_many_open_batches_take_few_lines():
+    """The oldest come first, one by one; the rest is one line."""
+    report = folded(*(replace(CHECKED, batch=f"b{age}", seconds=age * 60.0 + 5, past=None) for age in range(7)))
+    lines = OpenBatches(report).lines()
+    assert lines[0] == "batch of line: 4 requests, in progress, 6 min 5 s old"
+    assert lines[4:] == ["3 more batches: 12 requests"]
+
+
+def test_the_summary_tells_what_came_by_batch():
+    """By step, with what is in progress when the run ends."""
+    more = replace(POSTED, batch="b2", requests=1)
+    assert "  line: 3 succeeded, 1 errored in 1 batch" in outlay(folded(POSTED, ENDED))
+    told = outlay(folded(POSTED, ENDED, more))
+    assert "  line: 3 succeeded, 1 errored in 1 batch; 1 request in 1 batch still in progress" in told
+    assert "  5 sent, none answered" in outlay(folded(POSTED, more))
+
+
+def test_the_batches_of_a_simulated_run_end_with_it():
+    """So none of them is still in progress when it ends early."""
+    told = outlay(folded(replace(STARTED, simulated=True), POSTED))
+    assert "  line: 4 requests in 1 batch that ended with the simulator" in told

@@ -13,11 +13,16 @@ from yamlgen.api.loading import load
 from yamlgen.errors import Code
 from yamlgen.events import (
     AnswerReceived,
+    BatchChecked,
+    BatchEnded,
+    BatchPosted,
     ItemFailed,
     RequestRetried,
     RequestSent,
+    RowDeferred,
     RowFailed,
     RowFinished,
+    RowResumed,
     RunDraining,
     RunFinished,
     RunStarted,
@@ -358,3 +363,54 @@ def test_failures_name_the_id_of_their_row():
     told = folded(*parts).as_json()
     assert told["failures"][0]["examples"] == [{"row": 5, "id": "r-5", "message": "no"}]
     assert told["failed_items"][0]["examples"] == [{"row": 6, "id": 6, "message": "no"}]
+
+
+ID = "msgbatch_01"
+POSTED = BatchPosted(ID, "one", 3)
+ENDED = BatchEnded(ID, "one", 3, {"succeeded": 2, "errored": 1, "canceled": 0, "expired": 0}, 0.5, 90.0)
+
+
+def test_a_batch_is_told_from_its_post_to_its_end():
+    """With its step, its size, its age, and in the end its outcomes and its cost."""
+    (posted,) = folded(POSTED).as_json()["batches"]
+    assert posted == {
+        "id": ID,
+        "step": "one",
+        "status": "in_progress",
+        "requests": 3,
+        "earlier": False,
+        "seconds": 0.0,
+        "counts": {},
+        "cost_usd": None,
+    }
+    checked = BatchChecked(ID, "one", 3, "canceling", 60.0, (10.0, 20.0))
+    (checked,) = folded(POSTED, checked).as_json()["batches"]
+    assert (checked["status"], checked["seconds"]) == ("canceling", 60.0)
+    (ended,) = folded(dataclasses.replace(POSTED, earlier=True), ENDED).as_json()["batches"]
+    assert (ended["status"], ended["counts"], ended["cost_usd"]) == ("collected", dict(ENDED.counts), 0.5)
+    assert (ended["earlier"], ended["seconds"]) == (True, 90.0)
+
+
+def test_a_batch_is_paid_for_once_when_it_ends():
+    """Its rows may read its answers later, or never: dollars are counted at its end, and tokens when they are read."""
+    answer = AnswerReceived(0, "one", Usage(10, 5), 0.25, reused=False, seconds=90.0, reask=False, batch=True)
+    ended = folded(POSTED, ENDED)
+    assert (ended.paid.attempts, ended.paid.cost_usd, ended.steps["one"].batched) == (2, 0.5, 2)
+    read = folded(POSTED, ENDED, answer, dataclasses.replace(answer, row=1, reask=True))
+    assert (read.paid.attempts, read.paid.cost_usd, read.paid.usage) == (2, 0.5, Usage(20, 10))
+    assert (read.steps["one"].batched, read.steps["one"].reasks) == (2, 1)
+    assert folded(POSTED, dataclasses.replace(ENDED, cost=None)).paid.cost_usd is None
+    lost = dataclasses.replace(ENDED, counts={"succeeded": 0, "errored": 3, "canceled": 0, "expired": 0}, cost=None)
+    assert folded(POSTED, lost).paid.cost_usd == 0
+
+
+def test_requests_in_a_batch_are_sent_by_the_run_that_posts_it():
+    """A run that waits for a batch of an earlier run has not sent its requests."""
+    assert folded(POSTED).steps["one"].sent == 3
+    assert folded(dataclasses.replace(POSTED, earlier=True)).steps["one"].sent == 0
+
+
+def test_rows_wait_until_their_batch_has_ended():
+    """A row that waits is no row that is done."""
+    report = folded(RowDeferred(0), RowDeferred(1), RowResumed(0), RowFinished(0))
+    assert (report.waiting, report.finished) == (1, 1)

@@ -65,6 +65,18 @@ def test_counts_are_zero_until_the_whole_batch_has_ended():
     assert counts(late) == {"succeeded": 9, "errored": 1}
 
 
+def test_a_batch_ends_when_its_delay_is_over():
+    """Not when somebody asks for it."""
+
+    async def late(client, _):
+        created = await client.messages.batches.create(requests=requests(2))
+        await asyncio.sleep(1)
+        return await ended(client, created)
+
+    batch = talk(late, batch_delay=0.2)
+    assert 0.15 < (batch.ended_at - batch.created_at).total_seconds() < 0.9
+
+
 def test_an_answer_is_that_of_a_single_message():
     """Body and seed decide, not the way it is asked; only the tier differs."""
     wanted = {

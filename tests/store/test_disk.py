@@ -55,7 +55,7 @@ def check_goes_on(kill_scenario, folder, *arguments):
     assert leftovers(folder) == []
 
 
-@pytest.mark.parametrize("size", [4_096, 40_000, 160_000, 240_000, 500_000])
+@pytest.mark.parametrize("size", [4_096, 40_000, 200_000, 270_000, 500_000])
 def test_a_store_that_cannot_grow(size, kill_scenario):
     """When the store's file cannot grow, at once or half way, the run ends with one sentence and can go on later."""
     folder = lay_out(kill_scenario.folder / f"size {size}", kill_scenario.server.url)
@@ -88,7 +88,7 @@ def test_an_output_that_cannot_be_written(kill_scenario):
 def test_a_disk_that_is_full_under_the_store(kill_scenario):
     """When the disk of the store is full, the run says so in one sentence; with more room the next one goes on."""
     folder = lay_out(kill_scenario.folder / "full store", kill_scenario.server.url)
-    with small_disk(folder / "disk", 290_000) as grow:
+    with small_disk(folder / "disk", 370_000) as grow:
         before = kill_scenario.server.asked
         check_one_sentence(kill_scenario.run(folder, "--store", "disk/store"))
         check_previous(folder)

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from gathered_batches import gathered
 from hand_made_store import HandMadeStore, ask, finished
 
 from yamlgen.api.failed_rows import find_failed
@@ -21,6 +22,7 @@ from yamlgen.value_objects import InputRow
 RELEASED = (
     "cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",
     "d331ef566694f03a69dd6607899f5117f70c9d40f74599f119fa176930148043",
+    "a227f68e44f9dad2a65deaee3b7ba2a80747b90d544a3bba127be1cc68299699",
 )
 """The scripts of the versions before this one."""
 
@@ -133,3 +135,32 @@ def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(han
         hand_made_store.rows("first")
     assert told.value.hint == "update it with a run with `offline=True`, which sends nothing"
     assert hand_made_store.query("PRAGMA user_version") == [(1,)]
+
+
+def test_a_store_of_version_3_gets_batches(tmp_path):
+    """Its answers are recalled as single ones and its refusals stay; a batch may be begun; a copy remains."""
+    made = HandMadeStore(tmp_path / "store")
+    make_folder(made.place.folder)
+    with closing(sqlite3.connect(made.place.database)) as connection, connection:
+        for script in migrations.SCRIPTS[:3]:
+            connection.executescript(script)
+        connection.execute(f"PRAGMA application_id = {migrations.APPLICATION}")
+        connection.execute("PRAGMA user_version = 3")
+        connection.execute("INSERT INTO run VALUES (1, 'first', 'then', NULL, 'finished', NULL, '{}', NULL)")
+        connection.execute(
+            "INSERT INTO attempt VALUES (1, ?, 1, 'facts', 'then', NULL, 'm', 'm', 'end_turn', 10, 5, 0, 0, 0.5, 1.0, "
+            "20, ?, ?)",
+            (b"oslo", packed({"model": "m"}), packed({"model": "m"})),
+        )
+        connection.execute("INSERT INTO refusal VALUES (?, 1, 1, 'then', 400, 'no')", (b"rome",))
+
+    async def work(run_recorder):
+        attempt = run_recorder.recall((b"oslo",), 0)
+        assert (attempt.number, attempt.reused, attempt.batched, attempt.own) == (1, True, False, False)
+        assert run_recorder.refused(b"rome", None).message == "no"
+        number = await run_recorder.batches.begin_batch("facts")
+        return await run_recorder.batches.add(number, gathered("oslo"))
+
+    assert made.run("second", work)
+    assert made.query("PRAGMA integrity_check") == [("ok",)]
+    assert made.place.database.with_name("a.yaml.db.version-3").exists()
