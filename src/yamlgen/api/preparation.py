@@ -78,7 +78,7 @@ class Preparation:
         answerer = self.provider.answerer()
 
         def is_waiting(key: bytes) -> bool:
-            return not self.session.run_reader.place.simulated and run_recorder.batches.batch_of(key) is not None
+            return not self.session.run_reader.place.simulated and run_recorder.batches.is_sent(key)
 
         async with self.provider.open(self.plan, Cancellation(), run_recorder) as models:
             past = {

@@ -140,6 +140,11 @@ class StoredBatches:
         found = self._find("SELECT batch FROM batch_request WHERE key = ?", key)
         return found[0] if found else None
 
+    def is_sent(self, key: bytes) -> bool:
+        """Return whether an open batch that the API has, or may have, contains the request of a key."""
+        query = f"SELECT 1 FROM batch_request JOIN batch ON batch.id = batch WHERE key = ? AND state IN {_SENT}"
+        return self._find(query, key) is not None
+
     async def begin_batch(self, step: str, betas: Sequence[str] = (), origin: BatchOrigin | None = None) -> int:
         """Add a batch in the state `GATHERING`, and return its number."""
         values = {
