@@ -88,7 +88,7 @@ def test_an_output_that_cannot_be_written(kill_scenario):
 def test_a_disk_that_is_full_under_the_store(kill_scenario):
     """When the disk of the store is full, the run says so in one sentence; with more room the next one goes on."""
     folder = lay_out(kill_scenario.folder / "full store", kill_scenario.server.url)
-    with small_disk(folder / "disk", 370_000) as grow:
+    with small_disk(folder / "disk", 382_000) as grow:
         before = kill_scenario.server.asked
         check_one_sentence(kill_scenario.run(folder, "--store", "disk/store"))
         check_previous(folder)

@@ -308,6 +308,7 @@ class BatchFollower:
         finally:
             if outcomes:  # a stream that broke has brought them
                 await run.store.settle(self.number, outcomes)
+                failpoint.reach("batch-collecting")
 
     def _tell_posted(self, remote: RemoteBatch) -> None:
         age = _between(remote.created, self.run.api.now()) if self.earlier else 0.0
