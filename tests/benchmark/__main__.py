@@ -2,7 +2,7 @@
 
 Whole processes, in fresh folders below TMPDIR (which should be on a disk, as a store is), against servers in processes
 of their own. What is compared runs in turn, and the median of the ratios is told. Without names everything is measured
-but `memory` and `outputs`, which take ten minutes each: name them, or say `--all`.
+but `batches`, `memory` and `outputs`, which take minutes each: name them, or say `--all`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from kept import measure_memory, measure_rerun, measure_share
 from limits import measure_hang, measure_quota, measure_rates, measure_squall, measure_storm
+from posted import measure_batches
 from retries import measure_retries
 from shaped import measure_outputs
 from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
@@ -38,10 +39,11 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "simulator": measure_simulator,
     "share": measure_share,
     "rerun": measure_rerun,
+    "batches": measure_batches,
     "outputs": measure_outputs,
     "memory": measure_memory,
 }
-_LONG: Final = ("memory", "outputs")
+_LONG: Final = ("batches", "memory", "outputs")
 
 
 def main() -> None:
@@ -49,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python tests/benchmark", description="Measure yamlgen on this machine.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(WORKS)}")
     parser.add_argument("--pairs", type=int, default=5, help="how often what is compared runs in turn (5)")
-    parser.add_argument("--all", action="store_true", help=f"{' and '.join(_LONG)} as well: ten minutes each")
+    parser.add_argument("--all", action="store_true", help=f"{', '.join(_LONG)} as well: minutes each")
     given = parser.parse_args()
     if unknown := sorted(set(given.names) - set(WORKS)):
         parser.error(f"no work is called {', '.join(unknown)}")
