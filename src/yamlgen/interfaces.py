@@ -123,6 +123,13 @@ class AttemptLog(Protocol):
         """Return the stored answer of the first of these keys that has one, or `None`."""
         ...
 
+    def may_follow(self, keys: tuple[bytes, ...]) -> bool:
+        """Return whether a re-ask with these keys may be made after an answer that a check of the author rejects.
+
+        It may not if the checks are only applied to answers of earlier runs. Then that answer is the last one.
+        """
+        ...
+
     def answered(self, key: bytes) -> int:
         """Return the number of stored answers of a key, including those that are not recalled."""
         ...

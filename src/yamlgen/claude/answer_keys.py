@@ -43,7 +43,7 @@ class AnswerKeys:
         once was a part, so that long answers of that time are found by the older key.
         """
         asked = {**self._server(), "row": context.identity, "sample": context.sample}
-        bare = {name: _unmarked(value) for name, value in body.items() if name not in UNKEYED}
+        bare = keyed(body)
         key = digest({**asked, "body": bare})
         if body["max_tokens"] <= _UNSTREAMED:
             return (key,)
@@ -67,6 +67,11 @@ class AnswerKeys:
         return (
             {**server, "betas": list(self.betas)} if self.betas else server
         )  # without betas, keys are the same as before there were any
+
+
+def keyed(body: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the fields of a request's body that are a part of the key of its answer."""
+    return {name: _unmarked(value) for name, value in body.items() if name not in UNKEYED}
 
 
 def _unmarked(value: JSON) -> JSON:

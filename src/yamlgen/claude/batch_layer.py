@@ -20,7 +20,7 @@ from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.requests import Layer, Request
 from yamlgen.claude.sending import told_rows
 from yamlgen.interfaces import RowWaits
-from yamlgen.planning.estimate import MARGIN
+from yamlgen.planning.request_costs import MARGIN
 from yamlgen.token_estimate import tokens_of
 from yamlgen.value_objects import JSON, Attempt, Charge, Usage
 

@@ -47,6 +47,7 @@ class ClaudeProvider:
         simulator: the simulator's settings as a string; `None` without a simulator.
         watched: whether a user waits for the first answer, so that a silent address is reported soon.
         retries: whether the run retries rows of a run, which the simulator cannot do.
+        keys: computes the keys of answers; `None` for the keys of the answers of this address.
     """
 
     runtime: Runtime
@@ -54,6 +55,7 @@ class ClaudeProvider:
     simulator: str | None = None
     watched: bool = False
     retries: bool = False
+    keys: AnswerKeys | None = None
 
     def address(self) -> str:
         """Return the base URL: this configuration's, else the pipeline's, the environment's or the public one.
@@ -128,7 +130,9 @@ class ClaudeProvider:
             api_version=runtime.api_version,
             keyless=keyless,
         )
-        keys = None if response_store is None else AnswerKeys(self.answerer(), runtime.api_version, headers.betas)
+        keys = None
+        if response_store is not None:
+            keys = self.keys or AnswerKeys(self.answerer(), runtime.api_version, headers.betas)
         error_context = ErrorContext("", base_url, runtime.api_key_env, "" if simulated else key, headers.secrets)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(client)

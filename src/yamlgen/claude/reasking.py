@@ -62,16 +62,18 @@ class ReaskLayer:
                 raise self._told(error, request, attempts, first.key) from None
             except InvalidOutput as invalid:
                 attempts.append(replace(attempt, errors=tuple(map(self._error_context.masked, invalid.errors))))
-                if left == 0:
-                    raise self._told(self._error(invalid), request, attempts, first.key) from None
-                request = self._builder.following(request, reask(request, attempt, invalid))
+                following = None if left == 0 else self._builder.following(request, reask(request, attempt, invalid))
+                if following is None or (invalid.by_check and not _may_follow(following)):
+                    told = self._error(invalid, self._reasks - left)
+                    raise self._told(told, request, attempts, first.key) from None
+                request = following
             else:
                 return Answer(output.value, (*attempts, attempt), first.key)
         raise AssertionError("a loop over at least one attempt ends inside it")
 
-    def _error(self, invalid: InvalidOutput) -> RowError:
-        """Return the error of an output that is invalid after all re-asks."""
-        asked = f" after {self._reasks} re-ask{'s' if self._reasks != 1 else ''}" if self._reasks else ""
+    def _error(self, invalid: InvalidOutput, reasks: int) -> RowError:
+        """Return the error of an output that is invalid after `reasks` re-asks."""
+        asked = f" after {reasks} re-ask{'s' if reasks != 1 else ''}" if reasks else ""
         more = f" (and {len(invalid.errors) - 1} more)" if len(invalid.errors) > 1 else ""
         message = f"the output is invalid{asked}: {invalid.errors[0]}{more}"
         code = Code.INVALID_OUTPUT
@@ -85,6 +87,11 @@ class ReaskLayer:
         """Return the error with its account. Its message may quote an answer, and an answer may quote the key."""
         message = self._error_context.clean(error.message)
         return error.replace(message=message, request=request.body, attempts=tuple(attempts), key=key)
+
+
+def _may_follow(request: Request) -> bool:
+    """Return whether a re-ask may be made after an answer that a check has rejected."""
+    return request.log is None or request.log.may_follow(request.keys)
 
 
 def reask(request: Request, attempt: Attempt, invalid: InvalidOutput) -> dict[str, JSON]:

@@ -46,6 +46,11 @@ def row_identity(row: Row, columns: frozenset[str] | None, seen: OccurrenceCount
     return _text(b'["row",%b,%d]' % (values, seen.count(short_digest(values))))
 
 
+def without_number(identity: str) -> str:
+    """Return an identity without the number by which it differs from those of equal rows."""
+    return identity.rpartition(",")[0] if identity.startswith('["row",') else identity
+
+
 def id_of(identity: str) -> JSON:
     """Return the id that an identity contains; `None` if the input has no ids."""
     return json.loads(identity)[1] if identity.startswith('["id",') else None

@@ -193,3 +193,24 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def replacing(path: Path, what: str) -> Iterator[Staging]:
+    """Reserve a file that no option names, to be written and replaced.
+
+    Args:
+        path: the file.
+        what: a description of the writer, for the error of a second one.
+
+    Raises:
+        EnvironmentProblem: the file cannot be written, or another process is writing it.
+    """
+    try:
+        with Staging(what) as staging:
+            staging.reserve(path)
+            yield staging
+    except EnvironmentProblem as error:
+        is_busy = error.code is Code.BUSY
+        hint = "wait until it ends" if is_busy else "free some space, or make the file and its folder writable"
+        raise (error.replace(hint=hint) if error.code in (Code.BUSY, Code.DISK) else error) from error.__cause__

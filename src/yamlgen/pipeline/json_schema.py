@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from yamlgen.steps.config_fields import FrozenModel
     from yamlgen.steps.step_config import StepConfig
 
 FILE_NAME = "pipeline.schema.json"
@@ -31,12 +34,21 @@ def generate() -> str:
     """Return the text of the schema, generated from the models."""
     from yamlgen.pipeline.pipeline_model import PipelineModel  # noqa: PLC0415 - pydantic loads only where the models are needed
 
-    raw = PipelineModel.model_json_schema(by_alias=True)
-    schema = _plain(raw)
+    document = schema_of(PipelineModel)
+    document["properties"]["steps"]["additionalProperties"] = {"$ref": "#/$defs/Step"}
+    document["$defs"]["Step"] = _by_kind(document["$defs"])
+    return as_text(document)
+
+
+def schema_of(model: type[FrozenModel]) -> dict[str, Any]:
+    """Return the JSON Schema of a file whose content is a model."""
+    raw = model.model_json_schema(by_alias=True)
     definitions = {name: _plain(part) for name, part in raw["$defs"].items()}
-    schema["properties"]["steps"]["additionalProperties"] = {"$ref": "#/$defs/Step"}
-    definitions["Step"] = _by_kind(definitions)
-    document = {"$schema": DIALECT, "title": raw["title"], **schema, "$defs": definitions}
+    return {"$schema": DIALECT, "title": raw["title"], **_plain(raw), "$defs": definitions}
+
+
+def as_text(document: Mapping[str, Any]) -> str:
+    """Return the text of a schema, as it is written to a file."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

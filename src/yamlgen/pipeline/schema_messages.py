@@ -110,7 +110,7 @@ def refused(path: DataPath, data: JSON) -> Issue:
     value = data
     for part in path:
         value = value[part]
-    return Issue(Code.WRONG_VALUE, path, f"{_where(path)} cannot be {_shown(value)}", _fix(path))
+    return Issue(Code.WRONG_VALUE, path, f"{_where(path)} cannot be {shown_value(value)}", _fix(path))
 
 
 def _leaves(error: ValidationError) -> Iterator[ValidationError]:
@@ -159,7 +159,7 @@ def _explain(error: Any) -> Iterator[Deviation]:
             yield Deviation(
                 Code.WRONG_TYPE,
                 path,
-                f"{where} must be {KEYS[rule]}, not {_shown(value)}",
+                f"{where} must be {KEYS[rule]}, not {shown_value(value)}",
                 retyped(path, rule, value) or _fix(path),
                 type=rule,
             )
@@ -186,11 +186,11 @@ def _explain(error: Any) -> Iterator[Deviation]:
 def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
     value = error.instance
     if any(not _is_other_kind(inner, error) for inner in error.context):  # of a type that it may have
-        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", _fix(path))
+        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {shown_value(value)}", _fix(path))
     hint = _fix(path) or retyped(path, "", value)
     if isinstance(value, bool) and path[-2:] == ("output", "schema"):
         hint = "write `{}` for any JSON value, or remove `output` for a string"
-    message = f"{where} must be {_kinds(error.validator_value)}, not {_shown(value)}"
+    message = f"{where} must be {_kinds(error.validator_value)}, not {shown_value(value)}"
     takes_mapping = any("$ref" in branch or branch.get("type") == "object" for branch in error.validator_value)
     return Deviation(Code.WRONG_TYPE, path, message, hint, type="object" if takes_mapping else "")
 
@@ -244,7 +244,7 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
         hint = f"did you mean `{near}`?"
     else:
         hint = f"write {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
-    return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {_shown(value)}", hint)
+    return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {shown_value(value)}", hint)
 
 
 def _as_name(text: str, what: str) -> str:
@@ -366,7 +366,8 @@ def _word(choice: JSON) -> str:
     return "null" if choice is None else str(choice)
 
 
-def _shown(value: JSON) -> str:
+def shown_value(value: JSON) -> str:
+    """Return a value as messages show it, or its type in words if it is long."""
     if isinstance(value, str) and value and len(value) <= 40 and "\n" not in value:  # noqa: PLR2004
         return f'the string "{value}"'
     return f"`{json.dumps(value)}`" if isinstance(value, int | float) else described(value, KEYS)
@@ -386,10 +387,9 @@ def _broken_rule(error: Any) -> str:
         case "minLength" | "minItems" | "minProperties":
             return "cannot be empty"
         case "maxLength":
-            return (
-                f"must be one character, not {_shown(value)}" if rule == 1 else f"must have at most {rule} characters"
-            )
+            most = f"must have at most {rule} characters"
+            return f"must be one character, not {shown_value(value)}" if rule == 1 else most
         case "maxItems":
             return f"must have {rule} items, not {len(value)}"
         case _:
-            return f"cannot be {_shown(value)}"
+            return f"cannot be {shown_value(value)}"

@@ -8,10 +8,9 @@ per token.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
@@ -21,9 +20,11 @@ from yamlgen.planning.lint import MANY
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.request_costs import (
     FREE,
+    MARGIN,
+    History,
     RequestCosts,
-    costs_of,
     is_sent_in_batches,
+    reckoned,
     rounds_of,
     way_of_sending,
 )
@@ -31,26 +32,9 @@ from yamlgen.planning.skipping import always_read, is_skipped
 from yamlgen.row_result import RowResult
 from yamlgen.shaping.output_plan import STEP
 from yamlgen.steps.plan_step import PlanStep, Variant
-from yamlgen.token_estimate import tokens_of
-from yamlgen.value_objects import JSON, Usage
-
-MARGIN: Final = 0.3
-"""The relative error of the estimated tokens of a request, if there are no earlier answers."""
+from yamlgen.value_objects import JSON
 
 _MAXIMUM: Final = "the maximum of its list"
-
-
-class History(Protocol):
-    """The usage of earlier answers of a step."""
-
-    @property
-    def answers(self) -> int: ...  # noqa: D102 - as the store has them
-
-    @property
-    def per_character(self) -> float: ...  # noqa: D102
-
-    @property
-    def output(self) -> tuple[int, int]: ...  # noqa: D102
 
 
 @dataclass
@@ -108,13 +92,7 @@ class _Asked:
 
     def reckon(self, request: Mapping[str, JSON]) -> tuple[int, RequestCosts]:
         """Return the estimated tokens of a request, and its cost."""
-        if self.past:
-            tokens = round(len(json.dumps(request, ensure_ascii=False)) * self.past.per_character)
-            ends = tokens, tokens
-        else:
-            tokens = tokens_of(request)
-            ends = math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN))
-        return tokens, costs_of(self.price_function, *map(Usage, ends, self.output))
+        return reckoned(request, self.past, self.price_function, self.output)
 
 
 @dataclass

@@ -87,14 +87,10 @@ class FindingReporter(Collector):
 
     def check_question(self, template: StepTemplate, analysis: TemplateAnalysis, *, is_guess: bool) -> None:
         """Report a condition that is a string: it is true for any string, such as `no`, `false` and `0`."""
-        if analysis.view.null is None and analysis.view.types() == {"string"} and not analysis.findings:
-            source = shown(template.source)
-            message = f'`{source}` is a string, which is true unless it is empty: even `"no"` is true'
-            hint = "compare it with the expected string"
-            if re.fullmatch(r"[\w.]+", source):
-                hint = f'compare it, as in `{source} == "yes"`, or test that it is not empty: `{source} != ""`'
+        found = string_condition(template.source, analysis)
+        if found is not None:
             warn = template.role != "where" or is_guess
-            self.complain(Code.WRONG_KIND, message, template.mark(0, len(template.source)), hint, warn=warn)
+            self.complain(Code.WRONG_KIND, found[0], template.mark(0, len(template.source)), found[1], warn=warn)
 
     def check_turns(self, template: StepTemplate, analysis: TemplateAnalysis, sure: TemplateAnalysis) -> None:
         """Report the messages of a conversation that are not a list, or not messages, as far as their type is known."""
@@ -185,6 +181,17 @@ class FindingReporter(Collector):
                 hint = f"test for null first, as in `... if {asked} is not none else {_INSTEAD[text.role]}`"
             warn = is_guess or finding.is_warning
             self.complain(finding.code, f"{finding.message}{where}", mark, hint, warn=warn)
+
+
+def string_condition(source: str, analysis: TemplateAnalysis) -> tuple[str, str] | None:
+    """Return why a condition is no condition, and the fix, if it is a string; otherwise `None`."""
+    if analysis.view.null is not None or analysis.view.types() != {"string"} or analysis.findings:
+        return None
+    source = shown(source)
+    hint = "compare it with the expected string"
+    if re.fullmatch(r"[\w.]+", source):
+        hint = f'compare it, as in `{source} == "yes"`, or test that it is not empty: `{source} != ""`'
+    return f'`{source}` is a string, which is true unless it is empty: even `"no"` is true', hint
 
 
 def causes(findings: list[Finding]) -> list[Finding]:

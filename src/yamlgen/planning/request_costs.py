@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from yamlgen.forecast import StepForecast
 from yamlgen.interfaces import PriceFunction
 from yamlgen.model_capabilities import betas_needed
 from yamlgen.steps.batch_config import Batch
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.value_objects import Charge, Usage
+from yamlgen.token_estimate import tokens_of
+from yamlgen.value_objects import JSON, Charge, Usage
+
+MARGIN: Final = 0.3
+"""The relative error of the estimated tokens of a request, if there are no earlier answers."""
 
 Span: TypeAlias = tuple[float, float]
 """The minimum and the maximum."""
+
+
+class History(Protocol):
+    """The usage of earlier answers of a step."""
+
+    @property
+    def answers(self) -> int: ...  # noqa: D102 - as the store has them
+
+    @property
+    def per_character(self) -> float: ...  # noqa: D102
+
+    @property
+    def output(self) -> tuple[int, int]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +68,26 @@ def costs_of(price: PriceFunction | None, least: Usage, most: Usage) -> RequestC
         return FREE
     single, batch = ((price(Charge(least, batch=on)), price(Charge(most, batch=on))) for on in (False, True))
     return RequestCosts(single, batch)
+
+
+def reckoned(
+    request: Mapping[str, JSON], past: History | None, price: PriceFunction | None, output: tuple[int, int]
+) -> tuple[int, RequestCosts]:
+    """Return the estimated tokens of a request, and its cost; nothing without a price.
+
+    Args:
+        request: the body.
+        past: the usage of earlier answers, if there are any.
+        price: the price of an answer.
+        output: the minimum and maximum number of tokens in the answer.
+    """
+    if past:
+        tokens = round(len(json.dumps(request, ensure_ascii=False)) * past.per_character)
+        ends = tokens, tokens
+    else:
+        tokens = tokens_of(request)
+        ends = math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN))
+    return tokens, costs_of(price, *map(Usage, ends, output))
 
 
 def is_batch_only(step: PlanStep) -> bool:

@@ -132,6 +132,11 @@ class PlanStep(FanOut):
         del scope, models
         yield from ()
 
+    def variant(self, case: Case) -> Variant:
+        """Return the model of a case, for a step that sends requests."""
+        del case
+        return self.variants[0]
+
     def unfilled(self) -> Prompt:
         """Return its prompt with its templates as written."""
         return Prompt(None, ())

@@ -25,6 +25,12 @@ _PROVE: Final = "INSERT OR IGNORE INTO proven (setup) VALUES (?)"
 _IS_PROVEN: Final = "SELECT 1 FROM proven WHERE setup = ?"
 
 
+def find_refusal(reader: sqlite3.Connection, key: bytes) -> tuple[int, Refusal] | None:
+    """Return the number of the run that was refused and the refusal of a key, or `None`."""
+    found = reader.execute(_FIND, (key,)).fetchone()
+    return (found[0], Refusal(found[1], found[2])) if found else None
+
+
 class RefusedRequests:
     """The refusals of a store, as one run sees them.
 
@@ -48,8 +54,7 @@ class RefusedRequests:
 
     def find(self, key: bytes) -> tuple[int, Refusal] | None:
         """Return the number of the run that was refused and the refusal of a key, or `None`."""
-        found = self._reader.execute(_FIND, (key,)).fetchone()
-        return (found[0], Refusal(found[1], found[2])) if found else None
+        return find_refusal(self._reader, key)
 
     def take(self, key: bytes) -> None:
         """Record that this run uses a refusal, so that pruning other runs does not delete it."""

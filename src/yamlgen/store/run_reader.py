@@ -18,9 +18,13 @@ from yamlgen.store.codec import unpacked
 from yamlgen.store.database import mapped
 from yamlgen.store.location import holder
 from yamlgen.store.migrations import TO_RETRY
+from yamlgen.store.refused_requests import find_refusal
 from yamlgen.store.stored_batches import batch_records
 from yamlgen.store.stored_results import TOKENS, ResultReader, StoredRow
-from yamlgen.value_objects import JSON
+from yamlgen.value_objects import JSON, Refusal
+
+TESTED: Final = "-test"
+"""The end of the names of runs that record the answers of a test: they have no output."""
 
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in TOKENS)
 _PAID: Final = ("attempt", "cut_stream")
@@ -275,6 +279,12 @@ class RunReader(ResultReader):
         """Return the position (from 0) of the row with this identity; `None` if the run has not finished it."""
         found = self._all("SELECT number FROM row WHERE run = ? AND identity = ?", run.number, short_digest(identity))
         return found[0][0] if found else None
+
+    def refusal(self, key: bytes) -> Refusal | None:
+        """Return the stored refusal of a request or of a native schema, by its key."""
+        with mapped(self._path):
+            found = find_refusal(self._connection, key)
+        return None if found is None else found[1]
 
     def id(self, run: RunEntry, row: StoredRow) -> JSON:
         """Return the id of a row; `None` if its input has no ids."""

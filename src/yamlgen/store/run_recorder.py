@@ -311,6 +311,9 @@ class _StoredAttempts:
     def recall(self, keys: tuple[bytes, ...]) -> Attempt | None:
         return self.run_recorder.recall(keys, self.after)
 
+    def may_follow(self, keys: tuple[bytes, ...]) -> bool:  # noqa: ARG002 - every re-ask may be made
+        return True
+
     def answered(self, key: bytes) -> int:
         return self.run_recorder.answered(key)
 
