@@ -4,6 +4,8 @@ The functions match the commands of the command line:
 
 - `init`, `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry`
   are the async versions of `plan`, `run` and `retry`.
+- `test` runs the tests of pipelines on recorded answers, and `atest` is its async version. `cases_from_run` writes
+  tests out of a run.
 - `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `cancel` cancels batches, and `prune`
   deletes old runs.
 - `schema` and `simulate` are for other tools.
@@ -26,11 +28,14 @@ if TYPE_CHECKING:
     from yamlgen.api.preview import Preview
     from yamlgen.api.project_files import init, schema
     from yamlgen.api.results import Result
+    from yamlgen.api.run_cases import cases_from_run
     from yamlgen.api.simulated_api import simulate
     from yamlgen.api.stored_run import Export, Run
+    from yamlgen.api.tests import atest, test
     from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
     from yamlgen.events import RunForecast
     from yamlgen.llm.llm import AnthropicLLM
+    from yamlgen.testing.verdicts import TestReport
 
 __version__: str
 
@@ -47,11 +52,14 @@ _HOMES = {
     "Run": "yamlgen.api.stored_run",
     "RunForecast": "yamlgen.events",
     "RunStopped": "yamlgen.errors",
+    "TestReport": "yamlgen.testing.verdicts",
     "YamlgenError": "yamlgen.errors",
     "aplan": "yamlgen.api.commands",
     "aretry": "yamlgen.api.commands",
     "arun": "yamlgen.api.commands",
+    "atest": "yamlgen.api.tests",
     "cancel": "yamlgen.api.history",
+    "cases_from_run": "yamlgen.api.run_cases",
     "export": "yamlgen.api.history",
     "failures": "yamlgen.api.history",
     "init": "yamlgen.api.project_files",
@@ -66,6 +74,7 @@ _HOMES = {
     "schema": "yamlgen.api.project_files",
     "show": "yamlgen.api.history",
     "simulate": "yamlgen.api.simulated_api",
+    "test": "yamlgen.api.tests",
     "validate": "yamlgen.api.loading",
 }
 
@@ -82,11 +91,14 @@ __all__ = [
     "Run",
     "RunForecast",
     "RunStopped",
+    "TestReport",
     "YamlgenError",
     "aplan",
     "aretry",
     "arun",
+    "atest",
     "cancel",
+    "cases_from_run",
     "export",
     "failures",
     "init",
@@ -101,6 +113,7 @@ __all__ = [
     "schema",
     "show",
     "simulate",
+    "test",
     "validate",
 ]
 

@@ -12,7 +12,16 @@ from yamlgen.suggestions import listing, nearest
 
 _HERE: Final = Path(__file__).parent
 
-_ORDER: Final = ("README.md", "tutorial.md", "guides", "cookbook", "reference.md", "json.md", "errors")
+_ORDER: Final = (
+    "README.md",
+    "tutorial.md",
+    "guides",
+    "cookbook",
+    "reference.md",
+    "test_reference.md",
+    "json.md",
+    "errors",
+)
 """The order of the pages and folders; any others follow."""
 
 _CODE: Final = re.compile(r"(?:error\[|warning\[)?(?:yg)?(\d{3})\]?", re.IGNORECASE)

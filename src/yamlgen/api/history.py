@@ -22,7 +22,7 @@ from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.store import pruning
 from yamlgen.store.location import FOLDER, StoreLocation, location_of, locations_in
 from yamlgen.store.pruning import Pruning
-from yamlgen.store.run_reader import RunEntry, RunReader, listing
+from yamlgen.store.run_reader import TESTED, RunEntry, RunReader, listing
 from yamlgen.store.run_session import open_runs
 from yamlgen.value_objects import JSON
 
@@ -116,6 +116,8 @@ def find_run(stores: Sequence[StoreLocation], name: str | None) -> Run:
             known += [(started, found, place) for started, found in run_reader.names()]
     if name is None and any(not place.simulated for _, _, place in known):
         known = [run for run in known if not run[2].simulated]  # a simulated run never hides a real one
+    if name is None:  # nor does the run of a test
+        known = [run for run in known if not run[1].endswith(TESTED)] or known
     known.sort(key=lambda run: run[0])  # stable, as above
     matching = [run for run in known if name is None or run[1].startswith(name)]
     exact = [run for run in matching if run[1] == name]
@@ -147,7 +149,7 @@ def _old(run_reader: RunReader, keep: int | None, older: timedelta | None) -> li
     runs = run_reader.runs()
     if keep == 0:
         return runs
-    whole = [run for run in runs if run.status == "finished" and not run.about["limit"] and not run.missing]
+    whole = [run for run in runs if _is_whole(run)]
     if not whole:
         return []
     old = runs[: runs.index(whole[-(keep or 1) :][0])]
@@ -159,6 +161,11 @@ def _old(run_reader: RunReader, keep: int | None, older: timedelta | None) -> li
         if run.retry and run.name not in gone:
             gone.discard(run.retry)
     return [run for run in old if run.name in gone]
+
+
+def _is_whole(run: RunEntry) -> bool:
+    """Return whether a run has finished all rows of its input."""
+    return run.status == "finished" and not (run.about["limit"] or run.missing or run.name.endswith(TESTED))
 
 
 def prune_runs(

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yamlgen.data.drawn_column import read_column
 from yamlgen.data.input_head import PEEK, InputHead, read_head
 from yamlgen.data.source import Source, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark, UsageError
+from yamlgen.option_names import by_surface
 from yamlgen.parsing.project_folder import is_folder
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile, read
@@ -21,7 +23,11 @@ from yamlgen.planning.compiler import compile_pipeline
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.sample_rendering import MOST_ROWS, always_failing
 from yamlgen.shaping.output_plan import OutputPlan
+from yamlgen.testing.suite_files import is_test_file
 from yamlgen.value_objects import JSON, Columns
+
+if TYPE_CHECKING:
+    from yamlgen.testing.suite import CheckedSuite
 
 
 @dataclass(frozen=True)
@@ -75,11 +81,37 @@ class Pipeline:
         return plan
 
 
-def pipelines_in(path: Path) -> list[Path]:
-    """Return the pipeline files in a folder, sorted; for anything else, the path itself."""
+def files_in(path: Path) -> list[Path]:
+    """Return the pipeline and test files in a folder, sorted; for anything else, the path itself."""
     if not is_folder(path):
         return [path]
     return sorted(child for child in path.iterdir() if child.suffix in (".yaml", ".yml") and child.is_file())
+
+
+def check_file(
+    path: Path, *, params: Mapping[str, JSON], overrides: Mapping[str, str]
+) -> tuple[str | None, tuple[Diagnostic, ...]]:
+    """Check a pipeline, or a test file, to which the parameters and overrides do not apply.
+
+    Returns:
+        What it contains, such as `2 steps`, unless there are errors, and all diagnostics.
+    """
+    if is_test_file(path):
+        suite, told = check_suite(path)
+        return None if suite is None else _counted(len(suite.cases), "case"), tuple(told)
+    pipeline, found = check(path, params=params, overrides=overrides)
+    return None if pipeline is None else _counted(len(pipeline.steps), "step"), found
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def check_suite(path: str | Path) -> tuple[CheckedSuite | None, list[Diagnostic]]:
+    """Check a test file and its pipeline: return the tests, unless there are errors, and all diagnostics."""
+    from yamlgen.testing.reader import read_suite  # noqa: PLC0415 - most callers have no test file
+
+    return read_suite(Path(path).absolute(), str(path), check)
 
 
 def check(
@@ -108,6 +140,8 @@ def check(
     shown, path = str(path), Path(path).absolute()
     given = None if input is None else str(input)
     parsed, diagnostics = read(path, shown, overrides, given, rows_given=rows is not None)
+    if parsed is not None and is_test_file(path) and parsed.is_broken("cases"):
+        return None, (_of_tests(shown),)
     if parsed is None:
         return None, tuple(diagnostics)
     source = source_of(parsed.pipeline.input, parsed.path, parsed.shown, is_given=given is not None, rows=rows)
@@ -125,6 +159,12 @@ def check(
     if plan is None or any(each.severity == "error" for each in found):
         return None, found
     return Pipeline(path, shown, parsed, source, head.columns, dict(overrides or {}), given, found, compiled), found
+
+
+def _of_tests(shown: str) -> Diagnostic:
+    """Return the diagnostic of a test file where a pipeline is needed."""
+    hint = by_surface(command=f"run it with `yamlgen test {shown}`", python=f"run it with `yamlgen.test({shown!r})`")
+    return Diagnostic(Code.WRONG_VALUE, f"{shown} is a test file, not a pipeline", Mark(shown, 1, 1, 1, 1), hint)
 
 
 def refuse_both(given: str | Path | None, rows: Iterable[Mapping[str, JSON]] | None) -> None:
@@ -233,16 +273,19 @@ def validate(
 ) -> list[Diagnostic]:
     """Check a pipeline, and return its errors and warnings in the order of the file. No API key is needed.
 
-    Unlike `load`, it also reads the first rows of the input, and reports what a run would refuse.
+    Unlike `load`, it also reads the first rows of the input, and reports what a run would refuse. A test file
+    (`.test.yaml`) is checked with its pipeline, without `params` and `overrides`.
 
     Args:
-        path: the pipeline file.
+        path: the pipeline file, or a test file.
         params: the parameters that are known, by name.
         overrides: values to override, by dotted path, as with `--set`; a string is parsed as YAML.
 
     Returns:
         The diagnostics, each with its place; `severity` is "error" or "warning".
     """
+    if is_test_file(Path(path)):
+        return check_suite(path)[1]
     return list(check(path, params=params, overrides=_texts(overrides))[1])
 
 

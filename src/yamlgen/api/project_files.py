@@ -1,4 +1,4 @@
-"""The files that yamlgen creates for users: a pipeline to start from, and the JSON Schema for editors."""
+"""The files that yamlgen creates for users: a pipeline to start from with its test, and the schemas for editors."""
 
 from __future__ import annotations
 
@@ -10,31 +10,42 @@ from typing import Final
 
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.option_names import by_surface
-from yamlgen.pipeline.json_schema import FILE_NAME, committed
+from yamlgen.pipeline import json_schema
 from yamlgen.suggestions import listing
+from yamlgen.testing import suite_schema
 from yamlgen.value_objects import JSON
 
-SCHEMA_FILE: Final = FILE_NAME
+SCHEMA_FILE: Final = json_schema.FILE_NAME
 """The name of the schema next to a pipeline."""
+
+TEST_SCHEMA_FILE: Final = suite_schema.FILE_NAME
+"""The name of the schema next to a test file."""
 
 GIT_IGNORE: Final = ".gitignore"
 IGNORED: Final = (".yamlgen/", "out/", ".env")
 """What the `.gitignore` of a new project lists: the store, the outputs and the file of keys."""
 
-_STARTER: Final = ("pipeline.yaml", "data/reviews.csv", "schemas/facts.json")
+_STARTER: Final = (
+    "pipeline.yaml",
+    "data/reviews.csv",
+    "schemas/facts.json",
+    "pipeline.test.yaml",
+    "pipeline.answers.jsonl",
+)
 _FOLDERS: Final = ("data", "schemas")
 
 
 def schema_text() -> str:
     """Return the JSON Schema of pipeline files."""
-    return committed()
+    return json_schema.committed()
 
 
 def schema(*, write: str | Path | None = None) -> dict[str, JSON]:
     """Return the JSON Schema of pipeline files, as `yamlgen schema` prints it.
 
     Args:
-        write: also write it to this file, or to `pipeline.schema.json` in this folder.
+        write: also write it to this file, or to `pipeline.schema.json` in this folder, with the schema of test files
+            in `test.schema.json`.
 
     Raises:
         UsageError: the file exists, and is not a schema of yamlgen.
@@ -47,7 +58,7 @@ def schema(*, write: str | Path | None = None) -> dict[str, JSON]:
 
 
 def init(folder: str | Path = ".") -> list[Path]:
-    """Create a small pipeline to start from, as `yamlgen init` does, and return its files.
+    """Create a small pipeline with a test to start from, as `yamlgen init` does, and return its files.
 
     Args:
         folder: the folder for the files. Default: the current folder.
@@ -59,36 +70,47 @@ def init(folder: str | Path = ".") -> list[Path]:
     return list(write_starter(Path(folder)))
 
 
-def write_schema(target: Path) -> Path:
-    """Write the JSON Schema to a file, or into a folder, and return the file.
+def write_schema(target: Path) -> list[Path]:
+    """Write the JSON Schemas of pipelines and of test files into a folder, or one of them to a file.
+
+    Args:
+        target: the folder; or the file, whose name decides: `test.schema.json` is the schema of test files, any other
+            name that of pipelines.
+
+    Returns:
+        The files.
 
     Raises:
-        UsageError: the file exists, and is not a schema of yamlgen.
-        EnvironmentProblem: the file cannot be written.
+        UsageError: a file exists, and is not a schema of yamlgen; nothing was written.
+        EnvironmentProblem: a file cannot be written.
     """
-    file = target / SCHEMA_FILE if target.is_dir() or not target.suffix else target
-    if file.exists() and not _is_ours(file):
-        message = f"{file} exists, and is not a schema of yamlgen"
-        raise UsageError(message, code=Code.OUTPUT_PATH, hint=f"specify a folder, or a file such as {SCHEMA_FILE}")
-    try:
-        file.write_text(schema_text(), encoding="utf-8")
-    except OSError as error:
-        message = f"cannot write {file}: {error.strerror}"
-        raise EnvironmentProblem(message, code=Code.DISK) from None
-    return file
+    texts = {target: suite_schema.committed() if target.name == TEST_SCHEMA_FILE else schema_text()}
+    if target.is_dir() or not target.suffix:
+        texts = {target / SCHEMA_FILE: schema_text(), target / TEST_SCHEMA_FILE: suite_schema.committed()}
+    for file, text in texts.items():
+        if file.exists() and not _is_ours(file, text):
+            message = f"{file} exists, and is not a schema of yamlgen"
+            raise UsageError(message, code=Code.OUTPUT_PATH, hint=f"specify a folder, or a file such as {file.name}")
+    for file, text in texts.items():
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            message = f"cannot write {file}: {error.strerror}"
+            raise EnvironmentProblem(message, code=Code.DISK) from None
+    return list(texts)
 
 
-def _is_ours(file: Path) -> bool:
+def _is_ours(file: Path, text: str) -> bool:
     """Whether a file may be replaced: it is this schema, or that of another version."""
     try:
         found = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and found.get("title") == json.loads(schema_text())["title"]
+    return isinstance(found, dict) and found.get("title") == json.loads(text)["title"]
 
 
 def write_starter(folder: Path) -> Iterator[Path]:
-    """Write a small working pipeline with its input, its schemas and a `.gitignore`, and yield each file.
+    """Write a small working pipeline with its input, its test, its schemas and a `.gitignore`, and yield each file.
 
     An existing `.gitignore` is kept, and not yielded.
 
@@ -98,7 +120,7 @@ def write_starter(folder: Path) -> Iterator[Path]:
     """
     starter = files("yamlgen.api").joinpath("starter")
     texts = {name: starter.joinpath(name).read_text(encoding="utf-8") for name in _STARTER}
-    texts[SCHEMA_FILE] = schema_text()
+    texts |= {SCHEMA_FILE: schema_text(), TEST_SCHEMA_FILE: suite_schema.committed()}
     taken = [str(folder / name) for name in texts if (folder / name).exists()]
     taken += [str(parent) for name in _FOLDERS if (parent := folder / name).exists() and not parent.is_dir()]
     if taken:

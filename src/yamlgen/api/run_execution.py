@@ -55,7 +55,7 @@ from yamlgen.reports.record_file import run_record, surroundings
 from yamlgen.reports.report import Report
 from yamlgen.shaping.output_plan import STEP
 from yamlgen.store.location import StoreLocation
-from yamlgen.store.run_reader import RunEntry
+from yamlgen.store.run_reader import TESTED, RunEntry
 from yamlgen.store.run_session import ActiveRun, begin_run, open_runs
 from yamlgen.system_limits import in_thread
 from yamlgen.value_objects import JSON
@@ -75,7 +75,7 @@ class FinishedRun:
     place: StoreLocation
 
 
-async def execute(
+async def execute(  # noqa: PLR0913 - the parts of a run
     pipeline: Pipeline,
     *,
     params: Mapping[str, JSON] | None = None,
@@ -84,6 +84,7 @@ async def execute(
     cancellation: Cancellation | None = None,
     confirm: Confirm | None = None,
     stdout: BinaryIO | None = None,
+    tested: str | None = None,
 ) -> FinishedRun:
     """Run a pipeline, and write its files.
 
@@ -96,14 +97,16 @@ async def execute(
         confirm: called before a run that may cost more than `limits.confirm_above_usd`; without it, such a run does
             not start.
         stdout: receives the rows if the output is `-`. Default: standard output.
+        tested: the test whose rows run; then no file is written.
 
     Raises:
         YamlgenError: the run could not start, or ended early; finished answers are in the store.
     """
     options, cancellation = options or RunOptions(), cancellation or Cancellation()
     plan = options.over(pipeline.plan(params))
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}{'' if tested is None else TESTED}"
     work = _RunExecution(pipeline, plan, options, name, cancellation, [] if emit is None else [emit], stdout)
+    work.tested = tested
     async with prepare(pipeline, plan, options, f"run {name}") as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question needs the forecast of all rows
@@ -139,6 +142,7 @@ class _RunExecution:
         self.budget = Budget(plan.limits, cancellation)
         self.listeners: list[Emit] = [self.report.observe, self.budget.observe, *listeners]
         self.undone = False
+        self.tested: str | None = None
         self.stdout = stdout
         self.given = chosen_paths(plan.outputs, options.output)
         simulated, limit = options.simulate, options.limit
@@ -151,7 +155,10 @@ class _RunExecution:
 
     @contextmanager
     def made_ready(self, ready: Preparation) -> Iterator[Staging]:
-        """Lock the output files for this run, before anything is billed."""
+        """Lock the output files for this run, before anything is billed; the run of a test has none."""
+        if self.tested is not None:
+            yield Staging()
+            return
         self.paths.check(path for path in (*self.pipeline.parsed.files(), ready.source.path) if path is not None)
         what = f"run {self.name} of {near(self.plan.file)}"
         with prepared(self.paths, what=what) as staging:
@@ -161,6 +168,7 @@ class _RunExecution:
         """Run every row, and publish the files."""
         about = {**self._about(ready), **surroundings(self.plan.folder)}
         kept = {**about, "resolved": resolved(self.plan, by_tool), "options": self._options(), "rows": ready.rows}
+        kept |= {} if self.tested is None else {"test": self.tested}
         run_reader, clock, started = ready.session.run_reader, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
         assert connection is not None  # noqa: S101 - a run locks its store
@@ -176,7 +184,8 @@ class _RunExecution:
                     await self._verify(ready.source)
                     self.report.seconds = time.monotonic() - clock
                     record = versioned(run_record(self.report, about, started))
-                    await self._publish(run_reader.place, run.entry, record, staging)
+                    if self.tested is None:
+                        await self._publish(run_reader.place, run.entry, record, staging)
                     await _whole(run.end("finished", record))
                     self.tell(RunFinished(None, self.report.seconds))
             except YamlgenError as stopped:
@@ -196,7 +205,7 @@ class _RunExecution:
 
     async def _drive(self, ready: Preparation, entry: RunEntry) -> None:
         printer = None
-        if self.paths.printed is not None:
+        if self.paths.printed is not None and self.tested is None:
             printer = PrinterThread(partial(self._opened_printer, ready.session.run_reader.place, entry))
             self.listeners.append(partial(_print, printer))
         rows = partial(ready.source.rows, ready.rows, self.plan.columns)

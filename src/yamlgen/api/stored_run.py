@@ -175,7 +175,7 @@ class Run:
             UsageError: the run does not have this row, or has not finished it.
         """
         with self._opened() as run_reader:
-            return describe_row(run_reader, self.entry, _find_row(run_reader, self.entry, name, tell))
+            return describe_row(run_reader, self.entry, find_row(run_reader, self.entry, name, tell))
 
     def cancel(self, *, forget: bool = False, tell: Callable[[CanceledBatch], object] = bool) -> list[CanceledBatch]:
         """Cancel the batches of the run that are in progress.
@@ -328,7 +328,7 @@ def values(lines: Iterator[bytes]) -> list[dict[str, JSON]]:
     return [json.loads(line) for line in lines]
 
 
-def _find_row(run_reader: RunReader, run: RunEntry, name: str, tell: Callable[[str], object]) -> int:
+def find_row(run_reader: RunReader, run: RunEntry, name: str, tell: Callable[[str], object]) -> int:
     """Return the position, from 0, of a row by its id or its number."""
     has_ids = run_reader.id_column(run) is not None
     for identity in identities(name) if has_ids else []:

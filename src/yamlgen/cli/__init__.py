@@ -19,10 +19,11 @@ from yamlgen.option_names import cli_option_names
 
 _COMMANDS: Final = {
     "init": "Create a small pipeline to start from.",
-    "validate": "Check pipelines, and report every error.",
+    "validate": "Check pipelines and their tests, and report every error.",
     "render": "Show a resolved pipeline, its graph, or the requests of one row.",
     "plan": "Estimate the requests, tokens and cost of a run.",
     "run": "Run a pipeline, and write the rows.",
+    "test": "Test pipelines on recorded answers.",
     "retry": "Retry the failed rows of a run, and no others.",
     "runs": "List, show, export, cancel and prune past runs.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
@@ -39,6 +40,7 @@ _PAGES: Final = {
     "render": "steps",
     "plan": "cost",
     "run": "command-line",
+    "test": "tests",
     "retry": "failures",
     "runs": "store",
     "runs failed": "failures",

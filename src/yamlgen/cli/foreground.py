@@ -141,18 +141,23 @@ def _asker(display: Display) -> Callable[[RunForecast], bool] | None:
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return None
 
-    def ask(forecast: RunForecast) -> bool:
+    def ask_below(forecast: RunForecast) -> bool:
         if display.quiet:
             echo(foretold(forecast))
-        try:
-            return click.confirm("Continue?", default=False, err=True)
-        except click.Abort as abort:
-            echo()  # ends the line of the question
-            if isinstance(abort.__context__, EOFError):  # Ctrl-D means no
-                return False
-            raise interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
+        return ask(forecast)
 
-    return ask
+    return ask_below
+
+
+def ask(_: RunForecast) -> bool:
+    """Ask at the terminal whether a run may cost what its forecast says, which was shown."""
+    try:
+        return click.confirm("Continue?", default=False, err=True)
+    except click.Abort as abort:
+        echo()  # ends the line of the question
+        if isinstance(abort.__context__, EOFError):  # Ctrl-D means no
+            return False
+        raise interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
 
 
 def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None, commands: Sequence[str] = ()) -> int:

@@ -1,4 +1,4 @@
-"""`yamlgen init`: a small working pipeline to start from."""
+"""`yamlgen init`: a small working pipeline and its test to start from."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from yamlgen.suggestions import listing
 def command(folder: Path) -> int:
     """Create a small pipeline to start from.
 
-    Writes a pipeline, its input rows, an output schema, the JSON Schema of pipeline files for your editor, and a
-    .gitignore into DIR. Default: the current folder. Existing files are never overwritten.
+    Writes a pipeline, its input rows, an output schema, a test with recorded answers, the JSON Schemas of pipelines and
+    tests for your editor, and a .gitignore into DIR. Default: the current folder. Existing files are never overwritten.
     """
     paths = list(write_starter(folder))
     for path in paths:
@@ -28,4 +28,5 @@ def command(folder: Path) -> int:
     if git_ignore not in paths:
         echo(f"kept {git_ignore}, which exists; add {listing(IGNORED)} if they are missing")
     echo(f"\nnext: yamlgen run {shlex.quote(str(folder / 'pipeline.yaml'))} --simulate")
+    echo(f"      {shlex.join(['yamlgen', 'test', *([str(folder)] if folder != Path() else [])])}")
     return ExitCode.OK

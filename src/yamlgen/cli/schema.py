@@ -1,4 +1,4 @@
-"""`yamlgen schema`: the JSON Schema of pipeline files, for editors."""
+"""`yamlgen schema`: the JSON Schemas of pipeline and test files, for editors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from yamlgen.api.project_files import SCHEMA_FILE, schema_text, write_schema
+from yamlgen.api.project_files import SCHEMA_FILE, TEST_SCHEMA_FILE, schema_text, write_schema
 from yamlgen.cli.messages import echo, put
 from yamlgen.exit_codes import ExitCode
 
@@ -19,17 +19,20 @@ from yamlgen.exit_codes import ExitCode
     flag_value=Path(),
     type=click.Path(path_type=Path),
     metavar="[PATH]",
-    help=f"Write the schema to a file, or to {SCHEMA_FILE} in a folder. Default: the current folder.",
+    help=f"Write the schema to a file, or to {SCHEMA_FILE} in a folder, with that of test files in {TEST_SCHEMA_FILE}. "
+    "Default: the current folder.",
 )
 def command(target: Path | None) -> int:
     """Print the JSON Schema of pipeline files, for editors.
 
     Write the schema next to your pipeline (`--write`), and make
     `# yaml-language-server: $schema=./pipeline.schema.json` the first line of the pipeline. Editors with the YAML
-    language server then complete and check its keys.
+    language server then complete and check its keys. For a test file, the line is
+    `# yaml-language-server: $schema=./test.schema.json`.
     """
     if target is None:
         put(schema_text())
     else:
-        echo(f"wrote {write_schema(target)}")
+        for file in write_schema(target):
+            echo(f"wrote {file}")
     return ExitCode.OK

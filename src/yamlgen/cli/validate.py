@@ -16,31 +16,31 @@ from yamlgen.exit_codes import ExitCode
 @pipeline_options
 @output_format
 def command(paths: tuple[Path, ...], params: dict[str, str], overrides: dict[str, str], output_format: str) -> int:
-    """Check pipelines, and report every error.
+    """Check pipelines and their tests, and report every error.
 
-    Each PATH is a pipeline, or a folder of .yaml files. All errors of all files are reported at once, each with its
-    place. Nothing is sent, and no API key is needed. The exit code is 1 if there is an error.
+    Each PATH is a pipeline, a test file (.test.yaml), or a folder of .yaml files. All errors of all files are reported
+    at once, each with its place. Nothing is sent, and no API key is needed. The exit code is 1 if there is an error.
     """
     from yamlgen.api.argument_parsing import read_params  # noqa: PLC0415 - loads the language
-    from yamlgen.api.loading import check, pipelines_in  # noqa: PLC0415
+    from yamlgen.api.loading import check_file, files_in  # noqa: PLC0415
 
     given, found = read_params(params)
     if output_format == "text":
         show(found)
     files: list[Path] = []
     for path in paths:
-        inside = pipelines_in(path)
+        inside = files_in(path)
         if not inside:
             raise click.BadParameter(f"the folder {path} contains no .yaml file")
         files.extend(inside)
     for path in files:
-        pipeline, diagnostics = check(path, params=given, overrides=overrides)
+        content, told = check_file(path, params=given, overrides=overrides)
+        diagnostics = [each for each in told if each not in found]  # those of a pipeline with tests are found twice
         found.extend(diagnostics)
         if output_format == "text":
             show(diagnostics)
-            if pipeline is not None:
-                count = len(pipeline.steps)
-                echo(f"{path}: ok ({count} step{'s' if count != 1 else ''})")
+            if content is not None:
+                echo(f"{path}: ok ({content})")
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     warnings = len(found) - errors
     if output_format == "json":

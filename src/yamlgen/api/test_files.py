@@ -1,0 +1,138 @@
+"""Test files: which there are, what is in them, and which of their cases are chosen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from yamlgen.api.loading import check
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, near
+from yamlgen.option_names import by_surface
+from yamlgen.parsing.project_folder import is_folder
+from yamlgen.parsing.similar_paths import neighbour
+from yamlgen.suggestions import suggestion
+from yamlgen.testing.reader import read_suite
+from yamlgen.testing.recording_file import read_recordings
+from yamlgen.testing.recordings import RecordedAnswers
+from yamlgen.testing.suite import CheckedCase, CheckedSuite
+from yamlgen.testing.suite_files import ENDINGS, is_test_file, other_of
+
+
+@dataclass(frozen=True)
+class OpenedSuite:
+    """A checked test file with its recorded answers.
+
+    Attributes:
+        suite: the test file.
+        answers: its recorded answers.
+        cases: the chosen cases.
+    """
+
+    suite: CheckedSuite
+    answers: RecordedAnswers
+    cases: tuple[CheckedCase, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all cases are chosen."""
+        return len(self.cases) == len(self.suite.cases)
+
+
+def find_test_files(paths: Sequence[str | Path]) -> list[Path]:
+    """Return test files: those that are named, and all in the named folders and below, sorted.
+
+    Below a named folder, hidden files and folders are left out, and the folders of installed packages.
+
+    Args:
+        paths: files and folders. Default: the current folder.
+
+    Raises:
+        UsageError: a path is not a test file, or there is none.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths or ["."]):
+        if is_folder(path):
+            inside = sorted(_test_files_in(path))
+            if not inside and paths:
+                raise _none(f"the folder {near(path)} contains no test file")
+            found += inside
+        elif is_test_file(path):
+            found.append(path)
+        else:
+            beside = path.with_name(f"{path.stem}{ENDINGS[0]}")
+            hint = f"did you mean {near(beside)}?" if beside.exists() else f"its name must end with {ENDINGS[0]}"
+            raise UsageError(f"{near(path)} is not a test file", code=Code.UNKNOWN_FORMAT, hint=hint)
+    if not found:
+        raise _none("there is no test file in this folder or below")
+    return list(dict.fromkeys(found))
+
+
+def _test_files_in(folder: Path) -> Iterator[Path]:
+    """Yield the test files of a folder, and of the folders below that are its own.
+
+    A virtual environment contains packages, yamlgen among them, whose test files are not those of the project.
+    """
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        folders[:] = [name for name in folders if not (name.startswith(".") or _has_packages(here / name))]
+        found = (here / name for name in files if not name.startswith("."))
+        yield from (path for path in found if is_test_file(path) and path.is_file())
+
+
+def _has_packages(folder: Path) -> bool:
+    return folder.name == "node_modules" or (folder / "pyvenv.cfg").exists()
+
+
+def _none(message: str) -> UsageError:
+    first = by_surface(command="`yamlgen test --from-run` writes one from a run", python="write one")
+    return UsageError(message, code=Code.MISSING_FILE, hint=f"{first}, such as triage{ENDINGS[0]} next to triage.yaml")
+
+
+def open_suites(files: Iterable[Path], word: str | None = None) -> tuple[list[OpenedSuite], list[Diagnostic]]:
+    """Read and check test files with their recordings.
+
+    Args:
+        files: the files.
+        word: choose the cases whose name, or the name of whose file, contains this word.
+
+    Returns:
+        The files, each with its chosen cases, without those that have none; and the warnings.
+
+    Raises:
+        InvalidPipeline: a test file or a file of recordings has errors; `.diagnostics` contains all of them.
+        UsageError: a file does not exist, or no case is chosen.
+    """
+    suites: list[CheckedSuite] = []
+    found: list[Diagnostic] = []
+    for path in files:
+        if not path.exists():
+            other = neighbour(path, near(path)) or "write the path of a test file, or of a folder of them"
+            raise UsageError(f"{near(path)} does not exist", code=Code.MISSING_FILE, hint=other)
+        if other_of(path).exists():
+            message = f"{near(path)} and {near(other_of(path))} would have the same recorded answers"
+            raise UsageError(message, code=Code.CONFLICT, hint="rename one of them, or write its cases into the other")
+        suite, diagnostics = read_suite(path.absolute(), str(path), check)
+        found += diagnostics
+        suites += [] if suite is None else [suite]
+    if any(each.severity == "error" for each in found):
+        raise InvalidPipeline(tuple(found))
+    opened = [OpenedSuite(suite, RecordedAnswers(), _chosen(suite, word)) for suite in suites]
+    if word is not None and not any(each.cases for each in opened):
+        names = [case.name for suite in suites for case in suite.cases]
+        hint = suggestion(word, names, "cases")
+        raise UsageError(f"no case has `{word}` in its name", code=Code.WRONG_VALUE, hint=hint)
+    return [_with_answers(each, found) for each in opened if each.cases], found
+
+
+def _chosen(suite: CheckedSuite, word: str | None) -> tuple[CheckedCase, ...]:
+    if word is None or word.lower() in suite.path.name.lower():
+        return suite.cases
+    return tuple(case for case in suite.cases if word.lower() in case.name.lower())
+
+
+def _with_answers(opened: OpenedSuite, found: list[Diagnostic]) -> OpenedSuite:
+    read = read_recordings(opened.suite.recordings)
+    found += read.warnings
+    return replace(opened, answers=read.recordings)
