@@ -66,13 +66,13 @@ def prose(page: Path) -> str:
 
 
 def completed(example: str, whole: str = "") -> str | None:
-    """An example as a whole pipeline file; None where it is none: a comment alone, or a file of another tool.
+    """An example as a whole pipeline file; None where it is none: a comment, a test file, or a file of another tool.
 
     An example is whole top-level keys, of which the rest is filled in, or the keys of one step. An example of outputs
     alone is an output of `whole`, the pipeline above it, if there is one.
     """
     given = yaml.safe_load(example)
-    if not isinstance(given, dict) or True in given:
+    if not isinstance(given, dict) or True in given or "cases" in given:
         return None
     if whole and given.keys() <= _OUTPUTS:
         rest = {key: value for key, value in yaml.safe_load(whole).items() if key not in _OUTPUTS}

@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 
 import yamlgen
+from shipped_pipelines import PIPELINES, TEST_FILES
 from yamlgen.cli import _COMMANDS
 from yamlgen.errors import Code
 from yamlgen.pipeline.json_schema import FILE_NAME, committed, generate
 from yamlgen.steps.step_kinds import KINDS
+from yamlgen.testing import suite_schema
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "yamlgen"
@@ -66,6 +68,7 @@ FLOORS = [
     {"claude", "data", "store"},
     {"llm", "engine"},
     {"output", "reports"},
+    {"testing"},
     {"api"},
     {"cli"},
     {"__main__"},
@@ -77,6 +80,7 @@ NETWORK |= {"genai_prices"}
 NETWORK |= {"urllib.request", "http.client", "socket", "ssl", "ftplib", "smtplib", "xmlrpc"}
 ENDINGS = ("", "able", "d", "e", "ed", "er", "ers", "ing", "ings", "ion", "ions", "ive", "or", "ors", "r", "s", "es")
 ALIKE_MODULES = {
+    ("api.tests", "testing"): "the functions for Python users, and the room",
     ("formats", "formats.format"): "the room of it",
     ("llm", "llm.llm"): "the room's one class, whose place is in the dumps of users",
     ("llm.generations", "steps.generate"): "what a call of an LLM gives, and a kind of step",
@@ -86,6 +90,8 @@ ALIKE_CLASSES = {
     ("Limiter", "Limits"): "who lets requests go, and the key of the YAML",
 }
 """What may be named alike, and what each is."""
+PLUGIN = "yamlgen.api.pytest_plugin"
+"""Only pytest loads it, so that pytest is no dependency."""
 PARTS_OF_A_KIND = ("config", "declaration", "plan_step", "execution")
 """What each folder of a kind of step holds, under the same names."""
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "manager", "base", "misc", "shared"}
@@ -254,7 +260,8 @@ def test_what_is_imported_is_declared():
     """Every package that a module imports is a dependency of the project itself, and not only of another package."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
-    names = {name.partition(".")[0] for path in MODULES.values() for _, name in imports(path)}
+    paths = [path for name, path in MODULES.items() if name != PLUGIN]
+    names = {name.partition(".")[0] for path in paths for _, name in imports(path)}
     foreign = names - sys.stdlib_module_names - {"yamlgen", "_typeshed"}
     packages = packages_distributions()
     assert {re.sub(r"[_.]", "-", packages[name][0]).lower() for name in foreign} == declared
@@ -401,14 +408,23 @@ def test_the_schema_is_the_one_of_the_models():
     assert committed() == generate(), "run `python -m yamlgen.pipeline.json_schema`"
     beside = ROOT / "pipelines" / FILE_NAME
     assert beside.read_text(encoding="utf-8") == committed(), "run `yamlgen schema --write pipelines`"
+    beside = ROOT / "pipelines" / suite_schema.FILE_NAME
+    assert beside.read_text(encoding="utf-8") == suite_schema.committed(), "run `yamlgen schema --write pipelines`"
     json.loads(committed())
 
 
-@pytest.mark.parametrize("path", [*(ROOT / "pipelines").glob("*.yaml"), PACKAGE / "api/starter/pipeline.yaml"], ids=str)
+@pytest.mark.parametrize("path", [*PIPELINES, PACKAGE / "api/starter/pipeline.yaml"], ids=str)
 def test_shipped_pipelines_name_their_schema(path):
     """The first line of each shipped pipeline tells editors where the schema is."""
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     assert first == f"# yaml-language-server: $schema=./{FILE_NAME}"
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=str)
+def test_shipped_test_files_name_their_schema(path):
+    """Their first line tells editors where the schema of test files is."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    assert first == f"# yaml-language-server: $schema=./{suite_schema.FILE_NAME}"
 
 
 def test_a_pipeline_of_texts_loads_no_instructor(tmp_path):

@@ -12,10 +12,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import yamlgen
+from shipped_pipelines import PIPELINES, TEST_FILES
 from yamlgen.schemas.trainer_formats import shape_errors
 
 ROOT = Path(__file__).parent.parent
-SHIPPED = sorted((ROOT / "pipelines").glob("*.yaml"))
+SHIPPED = PIPELINES
 DATA = sorted(path for path in (ROOT / "pipelines/data").iterdir() if path.name != "README.md")
 FORMATS = Draft202012Validator.FORMAT_CHECKER
 
@@ -82,6 +83,28 @@ def test_a_shipped_pipeline_is_right(path, call):
     """Each shipped pipeline validates without an error or a warning."""
     told = call("validate", path, "--output-format", "json")
     assert (told.code, json.loads(told.out)) == (0, {"version": 1, "diagnostics": []})
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.name)
+def test_a_shipped_test_passes_on_its_recordings(path, copied, call):
+    """Each case of a shipped test is recorded and passes, each recording is used, and the file says who answered."""
+    told = call("validate", path, "--output-format", "json")
+    assert (told.code, json.loads(told.out)) == (0, {"version": 1, "diagnostics": []})
+    told = call("test", copied / path.name, "--output-format", "json")
+    report = json.loads(told.out)
+    assert (told.code, {case["verdict"] for case in report["cases"]}) == (0, {"passed"})
+    assert not any(report["unused_recordings"].values())
+    assert "yamlgen test --record --simulate" in path.read_text(encoding="utf-8").partition("version: 1")[0]
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.name)
+def test_an_edit_under_a_shipped_test_is_a_miss(path, copied, call):
+    """An edit of the prompts leaves none of its cases recorded: each reads an answer of the pipeline."""
+    pipeline = copied / path.name.replace(".test.yaml", ".yaml")
+    text = pipeline.read_text(encoding="utf-8")
+    pipeline.write_text(text.replace("prompt: |\n      ", "prompt: |\n      Please. "), encoding="utf-8")
+    told = call("test", copied / path.name, "--output-format", "json")
+    assert (told.code, {case["verdict"] for case in json.loads(told.out)["cases"]}) == (1, {"not_recorded"})
 
 
 @pytest.mark.parametrize("name", [path.name for path in SHIPPED])
@@ -384,13 +407,16 @@ def test_the_starter_works(tmp_path, monkeypatch, call):
     told = call("init", "my-pipeline")
     assert told.code == 0
     folder = tmp_path / "my-pipeline"
-    names = ("pipeline.yaml", "data/reviews.csv", "schemas/facts.json", "pipeline.schema.json")
-    assert [f"wrote my-pipeline/{name}" for name in names] == told.err.splitlines()[:4]
-    assert call("validate", folder).err == f"{folder}/pipeline.yaml: ok (2 steps)\n"
-    command = told.err.rpartition("next: yamlgen ")[2].split()
-    assert command == ["run", "my-pipeline/pipeline.yaml", "--simulate"]
-    assert call(*command, "-q").code == 0
+    names = ("pipeline.yaml", "data/reviews.csv", "schemas/facts.json", "pipeline.test.yaml", "pipeline.answers.jsonl")
+    assert [f"wrote my-pipeline/{name}" for name in names] == told.err.splitlines()[:5]
+    valid = f"{folder}/pipeline.test.yaml: ok (2 cases)\n{folder}/pipeline.yaml: ok (2 steps)\n"
+    assert call("validate", folder).err == valid
+    run, test = (line.partition("yamlgen ")[2].split() for line in told.err.splitlines()[-2:])
+    assert run == ["run", "my-pipeline/pipeline.yaml", "--simulate"]
+    assert call(*run, "-q").code == 0
     check_outputs(yamlgen.load(folder / "pipeline.yaml"), folder / "out" / "reviews.simulated.jsonl")
+    assert test == ["test", "my-pipeline"]
+    assert (call(*test).code, call(*test).err) == (0, "2 passed\n")
 
 
 def test_init_goes_into_this_folder_by_default(tmp_path, monkeypatch, call):
@@ -400,7 +426,9 @@ def test_init_goes_into_this_folder_by_default(tmp_path, monkeypatch, call):
     assert (tmp_path / "pipeline.yaml").exists()
 
 
-@pytest.mark.parametrize("taken", ["pipeline.yaml", "data/reviews.csv", "pipeline.schema.json", "schemas"])
+@pytest.mark.parametrize(
+    "taken", ["pipeline.yaml", "data/reviews.csv", "pipeline.answers.jsonl", "test.schema.json", "schemas"]
+)
 def test_init_never_overwrites(taken, tmp_path, call):
     """When one of its files (or a file in place of a folder) is there, `init` writes nothing and names it."""
     mine = tmp_path / taken
@@ -418,4 +446,4 @@ def test_init_names_all_that_is_taken(tmp_path, call):
     call("init", tmp_path)
     told = call("init", tmp_path)
     assert told.code == 2
-    assert told.err.count(str(tmp_path)) == 4
+    assert told.err.count(str(tmp_path)) == 7

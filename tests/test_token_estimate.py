@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from yamlgen.model_capabilities import tokenizer_of
-from yamlgen.planning.estimate import MARGIN
+from yamlgen.planning.request_costs import MARGIN
 from yamlgen.token_estimate import tokens_in, tokens_of
 
 NEW, OLD = "claude-sonnet-5-5", "claude-haiku-4-5"

@@ -10,7 +10,16 @@ import yamlgen
 from yamlgen.errors import UsageError
 from yamlgen.pipeline.json_schema import committed
 
-FILES = ["pipeline.yaml", "data/reviews.csv", "schemas/facts.json", "pipeline.schema.json", ".gitignore"]
+FILES = [
+    "pipeline.yaml",
+    "data/reviews.csv",
+    "schemas/facts.json",
+    "pipeline.test.yaml",
+    "pipeline.answers.jsonl",
+    "pipeline.schema.json",
+    "test.schema.json",
+    ".gitignore",
+]
 
 
 def test_init_writes_a_pipeline_that_runs(tmp_path):
@@ -31,14 +40,15 @@ def test_an_existing_git_ignore_is_kept(tmp_path, call, monkeypatch):
     assert told.code == 0
     assert [line.split()[1] for line in told.err.splitlines() if line.startswith("wrote")] == FILES[:-1]
     assert "kept .gitignore, which exists; add `.yamlgen/`, `out/` and `.env` if they are missing\n" in told.err
-    assert told.err.endswith("\nnext: yamlgen run pipeline.yaml --simulate\n")
+    assert told.err.endswith("\nnext: yamlgen run pipeline.yaml --simulate\n      yamlgen test\n")
     assert (tmp_path / ".gitignore").read_text() == "mine\n"
 
 
-def test_the_next_command_quotes_the_folder(tmp_path, call, monkeypatch):
+def test_the_next_commands_quote_the_folder(tmp_path, call, monkeypatch):
     """A folder with a blank."""
     monkeypatch.chdir(tmp_path)
-    assert call("init", "my pipes").err.endswith("\nnext: yamlgen run 'my pipes/pipeline.yaml' --simulate\n")
+    told = call("init", "my pipes").err
+    assert told.endswith("\nnext: yamlgen run 'my pipes/pipeline.yaml' --simulate\n      yamlgen test 'my pipes'\n")
 
 
 def test_the_schema_is_returned_and_written(tmp_path):

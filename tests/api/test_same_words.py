@@ -21,6 +21,7 @@ WORDS = {
     "render": "render",
     "run": "run",
     "plan": "plan",
+    "test": "test",
     "retry": "retry",
     "init": "init",
     "schema": "schema",
@@ -121,7 +122,7 @@ def test_a_function_takes_what_its_command_takes(words):
     if "which" in taken:
         taken = taken - {"which"} | {"pipeline", "run"}
     assert own - taken == ({"retry"} if words == "run" else set())
-    assert taken - own == ({"yes"} if words == "runs prune" else set())
+    assert taken - own == {"runs prune": {"yes"}, "test": {"from_run", "rows"}}.get(words, set())
 
 
 def test_a_run_takes_every_option_there_is():

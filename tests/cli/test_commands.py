@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+import yamlgen
+from shipped_pipelines import PIPELINES
+from yamlgen.errors import Diagnostic
 from yamlgen.pipeline.json_schema import committed
 
 ROOT = Path(__file__).parent.parent.parent
-PIPELINES = sorted((ROOT / "pipelines").glob("*.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -140,12 +142,35 @@ def test_the_schema_is_printed(call):
 
 @pytest.mark.parametrize("target", [[], ["."], ["mine.json"]])
 def test_the_schema_is_written(target, call, tmp_path, monkeypatch):
-    """`schema --write` writes it into a folder, this one if none is named, or to a file."""
+    """`schema --write` writes it into a folder, this one if none is named, with that of test files; or to a file."""
     monkeypatch.chdir(tmp_path)
     told = call("schema", "--write", *target)
-    (written,) = tmp_path.iterdir()
-    assert (told.code, told.out, told.err) == (0, "", f"wrote {written.name}\n")
-    assert written.read_text("utf-8") == committed()
+    written = ["mine.json"] if target == ["mine.json"] else ["pipeline.schema.json", "test.schema.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == written
+    assert (told.code, told.out, told.err) == (0, "", "".join(f"wrote {name}\n" for name in written))
+    assert (tmp_path / written[0]).read_text("utf-8") == committed()
+
+
+def test_validate_checks_test_files(call, tmp_path, monkeypatch):
+    """By itself, and in a folder, where an error of their pipeline is reported once."""
+    monkeypatch.chdir(tmp_path)
+    step = "note: {model: claude-haiku-5-5, prompt: 'About {{ row.topic }}.'}"
+    pipeline = f"version: 1\ninput: {{rows: [{{topic: tea}}]}}\nsteps: {{{step}}}\noutput: {{path: out.jsonl}}\n"
+    case = "{name: a, row: {topic: tea}, expect: ['steps.note | length > 3']}"
+    suite = f"version: 1\npipeline: notes.yaml\ncases: [{case}]\n"
+    (tmp_path / "notes.yaml").write_text(pipeline)
+    (tmp_path / "notes.test.yaml").write_text(suite)
+    told = call("validate", "notes.test.yaml")
+    assert (told.code, told.err) == (0, "notes.test.yaml: ok (1 case)\n")
+    assert call("validate", ".").err == "notes.test.yaml: ok (1 case)\nnotes.yaml: ok (1 step)\n"
+    (tmp_path / "notes.test.yaml").write_text(suite.replace("steps.note", "steps.nots"))
+    told = call("validate", ".")
+    assert (told.code, told.err.count("error[YG204]: unknown step `nots`")) == (1, 1)
+    (tmp_path / "notes.test.yaml").write_text(suite)
+    (tmp_path / "notes.yaml").write_text(pipeline.replace("prompt", "promt"))
+    told = call("validate", ".")
+    assert (told.code, told.err.count("unknown key `promt`")) == (1, 1)
+    assert [each["code"] for each in map(Diagnostic.as_json, yamlgen.validate("notes.test.yaml"))] == ["YG101"]
 
 
 def test_the_schema_is_not_written_into_nowhere(call, tmp_path):

@@ -1,10 +1,8 @@
 """`yamlgen render --graph`: the steps as text and as Mermaid, wherever the option stands."""
 
-from pathlib import Path
-
 import pytest
 
-PIPELINES = sorted((Path(__file__).parent.parent.parent / "pipelines").glob("*.yaml"))
+from shipped_pipelines import PIPELINES
 
 
 @pytest.mark.parametrize(

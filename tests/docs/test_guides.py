@@ -112,3 +112,14 @@ def test_every_function_of_python_is_named():
     functions = [name for name in yamlgen.__all__ if name.islower() and not name.startswith("_")]
     assert functions
     assert [name for name in functions if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_example_of_tests_runs(tmp_path, call):
+    """The test file that the guide shows is valid for the pipeline of `init`, and its cases can be recorded."""
+    call("init", tmp_path)
+    (example,) = (block.text for block in blocks(DOCS / "guides" / "tests.md", "yaml") if "cases:" in block.text)
+    (tmp_path / "pipeline.test.yaml").write_text(example, encoding="utf-8")
+    assert "pipeline.test.yaml: ok (2 cases)" in call("validate", tmp_path / "pipeline.test.yaml").err
+    report = json.loads(call("test", tmp_path, "--record", "--simulate", "--output-format", "json").out)
+    assert report["not_recorded"] == 0
+    assert report["cases"][1]["verdict"] == "passed"

@@ -8,9 +8,11 @@ import pytest
 from detached_runs import KEY, detach
 from manual_pages import DOCS
 from threaded_simulator import serving
+from yamlgen.errors import Mark
 from yamlgen.events import BatchEnded, BatchPosted, RunStarted
 from yamlgen.reports.report import Report
 from yamlgen.simulator.server import Simulator
+from yamlgen.testing.verdicts import CaseVerdict, Flaw, Miss, TestReport, Verdict
 
 PIPELINE = """\
 version: 1
@@ -157,3 +159,17 @@ def test_the_version_comes_first(outputs):
     for title, values in outputs.items():
         for value in values:
             assert (next(iter(value.items())) == ("version", 1)) is (title != "Failures")
+
+
+def test_every_key_of_tests_is_on_the_page():
+    """Of a case that failed, of one that is not recorded, and of one that was repeated."""
+    mark = Mark("a.test.yaml", 3, 5, 3, 9)
+    miss = Miss("label", 2, 2, (0.1, 0.2), "2026-11-02", (("p.md:1", "old", "new"), ("p.md:2", None, None)), ("reply",))
+    other = Miss("label", 1, 1, None, None)
+    gold = {"label.topic": {"accuracy": 0.5, "n": 2, "missing": 0, "confusion": {"a": {"a": 1, "b": 1}}}}
+    cases = (
+        CaseVerdict("a.test.yaml", "x", mark, Verdict.FAILED, 0.1, (Flaw(mark, "x", "y"),), (), gold, (1, 2)),
+        CaseVerdict("a.test.yaml", "y", mark, Verdict.MISSED, 1, misses=(miss, other)),
+    )
+    report = TestReport(cases, {"a.test.yaml": 1}, ("a note",))
+    assert not check("Verdicts of tests", [{"version": 1, **report.as_json()}])

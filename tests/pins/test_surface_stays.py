@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from shipped_pipelines import PIPELINES
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.cli import group
 from yamlgen.interfaces import UNOBSERVED
@@ -19,7 +20,7 @@ from yamlgen.store.run_session import migrate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-SHIPPED = [path.name for path in sorted((ROOT / "pipelines").glob("*.yaml"))]
+SHIPPED = [path.name for path in PIPELINES]
 VALID = [path.name for path in sorted((ROOT / "tests" / "cases" / "valid").glob("*.yaml"))]
 CHANGING = [
     (re.compile(r"\d{8}T\d{6}-[0-9a-f]+"), "RUN"),

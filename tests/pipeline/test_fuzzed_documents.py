@@ -22,6 +22,7 @@ from yamlgen.api.loading import check
 from yamlgen.cli.messages import as_json, rendered
 from yamlgen.errors import InvalidPipeline
 from yamlgen.parsing.source_map import LINE_END
+from yamlgen.testing.suite_files import is_test_file
 
 COUNT = int(os.environ.get("YAMLGEN_FUZZ", "60"))
 SEED = int(os.environ.get("YAMLGEN_FUZZ_SEED", "0"))
@@ -181,7 +182,8 @@ def home(tmp_path_factory):
     home = tmp_path_factory.mktemp("fuzz")
     for folder in FOLDERS:
         shutil.copytree(folder, home, dirs_exist_ok=True)
-    texts = [path.read_bytes().decode() for folder in FOLDERS for path in sorted(folder.glob("*.yaml"))]
+    paths = [path for folder in FOLDERS for path in sorted(folder.glob("*.yaml")) if not is_test_file(path)]
+    texts = [path.read_bytes().decode() for path in paths]
     return home, [text for text in texts if len(text) <= LONGEST]
 
 

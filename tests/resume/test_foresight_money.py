@@ -8,7 +8,7 @@ from constructs import lay_out
 
 from scripted_api import said
 from yamlgen.errors import Code
-from yamlgen.planning.estimate import MARGIN
+from yamlgen.planning.request_costs import MARGIN
 from yamlgen.token_estimate import tokens_of
 
 LINE = "A line on {{ row.town }}."
