@@ -260,7 +260,7 @@ class BatchFollower:
         was_canceled = remote.canceled
         past = run.store.past_seconds()
         while remote.status != "ended":
-            age = max(0.0, (run.api.now() - remote.created).total_seconds())
+            age = _between(remote.created, run.api.now())
             known = (min(past), max(past)) if past else None
             run.emit(BatchChecked(remote.id, self.step, remote.requests, remote.status, age, known))
             self.looked.set()
