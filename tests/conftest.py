@@ -3,8 +3,9 @@
 The whole suite runs on all processors. Tests named on the command line run in this process. Property tests try the
 same twenty examples in every run; `--hypothesis-profile thorough` tries a thousand others.
 
-Tests call the command line in two ways: with `call` in this process, which is fast because the SDK is imported once, or
-with `program` if they need a process (signals, pipes, terminals, imports).
+Tests call the command line in three ways: with `call` in this process, which is fast because the SDK is imported once;
+with `fork_server` if they need a process of its own (kills, limits, folders), which is a fork of one that has imported
+it; or with `program` if it must be one from its start (signals, pipes, terminals, imports).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,25 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 3 * (os.cpu_count() or 1) // 2 if config.args_source is config.ArgsSource.TESTPATHS else 0
 
 
+_SELDOM = 50_000, 20, 20
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect garbage seldom: to scan all that thousands of tests load takes longer than a test.
+
+    What is loaded from now on is not compiled to a file: tests edit modules within the second and the size by which
+    Python tells a change.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.set_threshold(*_SELDOM)
+        sys.dont_write_bytecode = True
+
+
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the developer's key, address, proxy and colour settings, and set the guard for child processes."""
@@ -84,10 +104,20 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         with pytest.raises(SystemExit) as ended:
             main()
         gc.unfreeze()  # a run freezes what is loaded, for its process ends with it; this one goes on
+        gc.set_threshold(*_SELDOM)
         said = capsys.readouterr()
         return Called(int(ended.value.code or 0), said.out, said.err)
 
     return yamlgen
+
+
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[object, None, None]:
+    """Start processes that need nothing of this one but its files: `fork_server.call(folder, "run", path)`."""
+    from forked_processes import ForkServer  # noqa: PLC0415 - most tests need no process
+
+    with ForkServer(tmp_path_factory.mktemp("fork_server")) as one:
+        yield one
 
 
 @pytest.fixture

@@ -2,16 +2,13 @@
 
 import pytest
 
-from forked_processes import ForkServer
 from killed_batch_runs import CALM, MOST_ROWS, STORMY, BatchKills
 
 
 @pytest.fixture(scope="module")
-def kills(tmp_path_factory):
+def kills(tmp_path_factory, fork_server):
     """A fork server, and what an undisturbed run comes to."""
-    folder = tmp_path_factory.mktemp("kills")
-    with ForkServer(folder) as fork_server:
-        yield BatchKills(fork_server, folder)
+    return BatchKills(fork_server, tmp_path_factory.mktemp("kills"))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ fails its row in the other.
 import pytest
 
 import killed_pipeline
-from forked_processes import ForkServer
 from killed_pipeline import Kill, KillScenario, look, seeded, simulator
 from threaded_simulator import serving
 
@@ -44,10 +43,10 @@ MOMENTS = [moment for moment in seeded(9, seed=11) if moment[0] in NAMES]
 
 
 @pytest.fixture(scope="module")
-def fanned(tmp_path_factory):
+def fanned(tmp_path_factory, fork_server):
     """A server, and what an undisturbed run of the pipeline above comes to there."""
     folder = tmp_path_factory.mktemp("fanned")
-    with pytest.MonkeyPatch.context() as patch, serving(simulator()) as server, ForkServer(folder) as fork_server:
+    with pytest.MonkeyPatch.context() as patch, serving(simulator()) as server:
         patch.setattr(killed_pipeline, "PIPELINE", PIPELINE)
         yield KillScenario(fork_server, server, folder / "kill_scenario")
 

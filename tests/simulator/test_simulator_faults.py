@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 
 import aiohttp
 import pytest
@@ -166,11 +165,15 @@ def test_faults_are_read_from_texts():
     assert Faults.parse(["rate_limit=0.1", "refusal = 1"], 7).rates == {"rate_limit": 0.1, "refusal": 1.0}
 
 
-def run(pipeline, *options):
-    """What a run of a pipeline against the simulator comes to, in a process of its own."""
-    command = ["yamlgen", "run", str(pipeline), "--simulate", "--progress", "none", "--output-format", "json", *options]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    return ended.returncode, json.loads(ended.stdout)
+@pytest.fixture
+def run(call, pipeline):
+    """Run the pipeline against the simulator; the exit code and the summary."""
+
+    def told(*options):
+        ended = call("run", pipeline, "--simulate", "--progress", "none", "--output-format", "json", *options)
+        return ended.code, json.loads(ended.out)
+
+    return told
 
 
 @pytest.fixture
@@ -196,20 +199,20 @@ def pipeline(tmp_path):
         ("hang=0.03", 0, None),
     ],
 )
-def test_what_goes_wrong_beyond_statuses(pipeline, fault, code, failed):
+def test_what_goes_wrong_beyond_statuses(run, fault, code, failed):
     """Refused requests and useless answers fail their rows alone; what is no answer is asked for again."""
     patience = ["--set", "runtime.timeout=2"] if fault.startswith("hang") else []
-    found, told = run(pipeline, "--fault", fault, *patience)
+    found, told = run("--fault", fault, *patience)
     assert found in (code, 1)
     codes = {group["code"] for group in told["failures"]}
     assert codes <= {failed} if failed else not codes or codes <= {"YG508", "YG509"}
     assert told["rows"]["finished"] > 0
 
 
-def test_a_refused_request_is_refused_whenever_it_comes(pipeline):
+def test_a_refused_request_is_refused_whenever_it_comes(run):
     """It is about what it holds: a second run meets no other, and sends nothing."""
-    first, told = run(pipeline, "--fault", "bad_request=0.3")
-    again, told_again = run(pipeline, "--fault", "bad_request=0.3")
+    first, told = run("--fault", "bad_request=0.3")
+    again, told_again = run("--fault", "bad_request=0.3")
     assert (first, again) == (1, 1)
     assert told["rows"] == told_again["rows"]
     assert told_again["steps"]["s"]["sent"] == 0

@@ -1,17 +1,9 @@
-"""What the tests of this folder share: processes that begin quickly, and the reference of an undisturbed run."""
+"""What the tests of this folder share: the reference of an undisturbed run."""
 
 import pytest
 
-from forked_processes import ForkServer
 from killed_pipeline import KillScenario, simulator
 from threaded_simulator import serving
-
-
-@pytest.fixture(scope="session")
-def fork_server(tmp_path_factory):
-    """Starts processes."""
-    with ForkServer(tmp_path_factory.mktemp("fork_server")) as one:
-        yield one
 
 
 @pytest.fixture(scope="session")

@@ -30,9 +30,14 @@ class TracebackFormatter:
 
     def __init__(self, folder: Path) -> None:
         self._homes = {folder, folder.resolve()}
+        self._beginnings = tuple(map(str, self._homes))
 
     def is_theirs(self, file: str) -> bool:
         """Return whether a source file is the author's own: in the folder, and not installed there."""
+        if "//" in file or "/./" in file:
+            file = str(Path(file))
+        if not file.startswith(self._beginnings):  # decides for most of the thousands of loaded modules, and is quick
+            return False
         path = Path(file)
         if not path.is_absolute() or path.is_relative_to(_PACKAGE):  # yamlgen itself may be in the folder
             return False
