@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from yamlgen.testing.gold_columns import value_at
+from yamlgen.testing.line_ends import with_lf
 from yamlgen.testing.suite_config import Gold
-from yamlgen.value_objects import JSON, Row
+from yamlgen.value_objects import JSON, InputRow, Row
 
 _WIDEST: Final = 24
 
@@ -59,6 +60,18 @@ def accuracies(gold: Gold, inputs: Iterable[Row], outputs: Sequence[Row]) -> dic
     return {name: each.as_json() for name, each in found.items()}
 
 
+def repeated_label(rows: Iterable[InputRow], on: str) -> tuple[int, int, str] | None:
+    """Return the numbers of the first two rows, from 1, that `on` does not tell apart, and their value, or `None`."""
+    seen: dict[str, int] = {}
+    for number, each in enumerate(rows, start=1):
+        if on in each.row:
+            label = _label(each.row[on])
+            if label in seen:
+                return seen[label], number, _short(label)
+            seen[label] = number
+    return None
+
+
 def confusion_table(numbers: Mapping[str, JSON]) -> list[str]:
     """Return the confusion of a field as the lines of a table: right values in rows, found values in columns."""
     confusion: Mapping[str, Mapping[str, int]] = numbers["confusion"]
@@ -87,7 +100,11 @@ def _count(counted: FieldAccuracy, right: JSON, found: Sequence[JSON]) -> None:
 
 
 def _label(value: JSON) -> str:
-    """Return a value as a label. A CSV file has only strings, so that `true` and `"true"` are the same label."""
+    """Return a value as a label. A CSV file has only strings, so that `true` and `"true"` are the same label.
+
+    CRLF counts as LF.
+    """
+    value = with_lf(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 

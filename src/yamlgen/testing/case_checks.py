@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,18 +15,21 @@ from yamlgen.data.input_head import read_head
 from yamlgen.data.source import Source
 from yamlgen.errors import Code, Diagnostic, Mark, YamlgenError
 from yamlgen.expressions.static_types import ANYTHING, NamespaceView, TypeView
+from yamlgen.formats.format_table import USUAL_ENDINGS
 from yamlgen.option_names import option, parameter
 from yamlgen.parsing.secret_scan import setting
 from yamlgen.parsing.source_map import DataPath
+from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.compiled_pipeline import CompiledPipeline
 from yamlgen.planning.plan import Plan
 from yamlgen.schemas.types import kind_of
 from yamlgen.steps.step_template import StepTemplate
 from yamlgen.suggestions import suggestion
+from yamlgen.testing.accuracy import repeated_label
 from yamlgen.testing.case_input import CaseInput, checked_rows, fault, golden_fault, missing_file, one_row
 from yamlgen.testing.expectations import ExpectationChecker, expectation_of, views_of_one, views_of_several
 from yamlgen.testing.gold_columns import absence_in, gold_output
-from yamlgen.testing.golden_places import occupied
+from yamlgen.testing.golden_places import GoldenPlaces
 from yamlgen.testing.suite import CheckedCase
 from yamlgen.testing.suite_config import CaseModel
 from yamlgen.testing.suite_files import is_test_file
@@ -43,6 +46,11 @@ class LoadedPipeline(Protocol):
     @property
     def source(self) -> Source:
         """Its input."""
+        ...
+
+    @property
+    def parsed(self) -> ParsedFile:
+        """Its file."""
         ...
 
     @property
@@ -77,6 +85,7 @@ class SuiteChecker(Collector):
         load: checks a pipeline.
         shape: the document, and what is broken in it.
         is_whole: whether nothing is; only then are cases made.
+        update: whether golden files will be written anew.
     """
 
     path: Path
@@ -84,6 +93,7 @@ class SuiteChecker(Collector):
     load: PipelineLoader
     shape: SuiteShape
     is_whole: bool
+    update: bool = False
     loaded: dict[str, tuple[LoadedPipeline | None, list[Diagnostic]]] = field(default_factory=dict)
     """The pipeline with its own errors, by the kind of rows."""
     columns: frozenset[str] = frozenset()
@@ -92,6 +102,8 @@ class SuiteChecker(Collector):
     """The number of cases whose files of rows were read."""
     own: frozenset[Diagnostic] = frozenset()
     """The diagnostics of the pipeline without any rows."""
+    files: frozenset[Path] = frozenset()
+    """The files that the steps of the pipeline read."""
 
     def check(self) -> tuple[list[CheckedCase], Path | None]:
         """Check everything, and return the cases without errors, and the pipeline file."""
@@ -103,7 +115,7 @@ class SuiteChecker(Collector):
         self._check_redacted(data.get("redact") or [], cases)
         if pipeline is not None and self.is_whole:
             plans = [case.plan for case in made if case is not None]
-            self._check_goldens(cases, occupied(self.path, cases, pipeline, plans))
+            self._check_goldens(cases, GoldenPlaces(self.path, cases, pipeline, self.files, plans))
         return [case for case in made if case is not None], pipeline
 
     def _check_names(self, cases: Sequence[Any]) -> None:
@@ -133,13 +145,15 @@ class SuiteChecker(Collector):
         base, told = self.load(self._callable(name), rows=(), examine=False)
         self.own = frozenset(told)
         self.diagnostics.extend(each for each in told if each.severity == "error")
+        self.files = frozenset() if base is None else frozenset(base.parsed.files())
         return None if base is None else path
 
     def _case(self, at: int, case: Mapping[str, Any], pipeline: Path | None) -> CheckedCase | None:
         before = len(self.diagnostics)
         golden = case.get("golden")
         if golden is not None:
-            found = golden_fault(self.path.parent / golden, self._shown(golden), self._mark("cases", at, "golden"))
+            path, mark = self.path.parent / golden, self._mark("cases", at, "golden")
+            found = golden_fault(path, self._shown(golden), mark, is_replaced=self.update)
             self.diagnostics.extend([] if found is None else [found])
         row, rows = case.get("row"), case.get("rows")
         if (row is None) == (rows is None) or self.shape.is_broken("cases", at, "row" if rows is None else "rows"):
@@ -164,7 +178,8 @@ class SuiteChecker(Collector):
             for number, each in enumerate(case.get("expect", ()))
         ]
         mark = self.shape.document.mark(("cases", at, "name"))
-        return CheckedCase(CaseModel(), mark, plan, taken.count, taken.rows, tuple(expect))
+        place = source.place_of if row is None else partial(_told, self._mark("cases", at, "row", key=True))
+        return CheckedCase(CaseModel(), mark, plan, taken.count, taken.rows, tuple(expect), place)
 
     def _is_missing(self, at: int, rows: Mapping[str, Any]) -> bool:
         """Report a file of rows that does not exist, and return whether the rows cannot be read."""
@@ -198,6 +213,10 @@ class SuiteChecker(Collector):
         column = _COLUMN.fullmatch(found.message)
         message = f"the pipeline cannot use {'this row' if is_one else 'these rows'}: {found.message}"
         hint = "" if found.hint is None else f"{found.hint}; "
+        if found.code is Code.UNKNOWN_FORMAT and not is_one:
+            mark = self._mark(*path, "path")
+            self.complain(found.code, found.message, mark, f"use {USUAL_ENDINGS}, or set `format` under `rows`")
+            return
         if column is not None:
             message = f"the {'row has' if is_one else 'rows have'} no column `{column[1]}`, which the pipeline reads"
             hint = "add it; "
@@ -235,6 +254,7 @@ class SuiteChecker(Collector):
                 continue
             if "-p " in (hint or ""):
                 hint = f'put it in quotes: "{given[name]}"' if isinstance(given[name], int | float) else None
+            hint = hint or f"write a value that matches the schema of the parameter `{name}` in the pipeline"
             mark = self._mark(*places[name], key=each.code is Code.UNDECLARED_PARAM)
             self.complain(each.code, each.message, mark, hint)
         return plan
@@ -264,7 +284,7 @@ class SuiteChecker(Collector):
             views |= {"gold": ANYTHING} if is_unknown else {}
         if gold is not None and (taken is not None or "row" in case):
             self._check_gold(at, gold, plan, None if "row" in case else taken)
-        checker = ExpectationChecker()
+        checker = ExpectationChecker(dict(plan.params))
         for number, written in enumerate(case.get("expect") or ()):
             path: DataPath = ("cases", at, "expect", number)
             if isinstance(written, str):
@@ -294,6 +314,14 @@ class SuiteChecker(Collector):
                 hint = suggestion(column, sorted(taken.names), "columns")
                 message = f"the rows of {case_named(self.shape.document, at)} have no column `{column}`"
                 self.complain(Code.UNKNOWN_COLUMN, message, self._mark(*path), hint)
+        if on is not None and on in taken.names and (twice := repeated_label(taken.rows(), on)) is not None:
+            first, second, label = twice
+            message = (
+                f"rows {first} and {second} of {case_named(self.shape.document, at)} have the same `{on}`, {label}"
+            )
+            self.complain(
+                Code.CONFLICT, message, self._mark(*where, "on"), "write a column that is different in each row"
+            )
         output = gold_output(plan, on, fields)
         names: list[tuple[DataPath, str]] = [((*where, "on"), on)] if on is not None and on in taken.names else []
         for path, name in [*names, *(((*where, "fields", name), name) for name in fields)]:
@@ -302,17 +330,17 @@ class SuiteChecker(Collector):
                 hint = suggestion(name.rpartition(".")[2], absent.known)
                 self.complain(absent.code, absent.message, self._mark(*path, key="fields" in path), hint)
 
-    def _check_goldens(self, cases: Sequence[Any], files: dict[Path, str]) -> None:
+    def _check_goldens(self, cases: Sequence[Any], places: GoldenPlaces) -> None:
         """Report golden files that `--update` would write over another file."""
         for at, case in enumerate(cases):
             golden = case.get("golden") if isinstance(case, dict) else None
-            if not isinstance(golden, str):
-                continue
-            path = (self.path.parent / golden).resolve()
-            if path in files:
-                message = f"{self._shown(golden)} is {files[path]}, which {option('update')} would overwrite"
-                self.complain(Code.CONFLICT, message, self._mark("cases", at, "golden"), "write another path")
-            files.setdefault(path, f"the golden file of {case_named(self.shape.document, at)}")
+            if isinstance(golden, str):
+                found = places.take(self.path.parent / golden, case_named(self.shape.document, at))
+                if found is not None:
+                    mark = self._mark("cases", at, "golden")
+                    self.diagnostics = [each for each in self.diagnostics if each.mark != mark]  # it will be written
+                    message = f"{self._shown(golden)} is {found}, which {option('update')} would overwrite"
+                    self.complain(Code.CONFLICT, message, mark, "write another path")
 
     def _check_redacted(self, redacted: Sequence[Any], cases: Sequence[Any]) -> None:
         """Report the mistakes in `redact`, whose expressions can read a row of any case."""
@@ -348,3 +376,7 @@ def _columns_of(row: Mapping[str, JSON]) -> str:
 def _option(name: str, value: JSON) -> str:
     """Return the file of the diagnostics of a parameter, which is its option."""
     return setting(parameter, name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).file
+
+
+def _told(mark: Mark, _: int) -> str:
+    return f"{mark.file}:{mark.line}"

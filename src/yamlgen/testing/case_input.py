@@ -71,19 +71,28 @@ def missing_file(path: Path, shown: str, mark: Mark) -> Diagnostic | None:
     return None if found is None else Diagnostic(Code.MISSING_FILE, found[0], mark, found[1])
 
 
-def golden_fault(path: Path, shown: str, mark: Mark) -> Diagnostic | None:
-    """Return the diagnostic of a golden that is not JSON lines, or `None`; a warning if it does not exist yet."""
+def golden_fault(path: Path, shown: str, mark: Mark, *, is_replaced: bool = False) -> Diagnostic | None:
+    """Return the diagnostic of a golden that is not JSON lines, or `None`; a warning if it does not exist yet.
+
+    Args:
+        path: the file.
+        shown: the file, as messages name it.
+        mark: its place in the test file.
+        is_replaced: whether it will be written anew, so that what it contains does not matter.
+    """
     found = missing_file(path, shown, mark)
     if found is not None:
         is_new = not path.exists() and not path.is_symlink()
         return replace(found, hint=f"{option('update')} writes it", severity="warning") if is_new else found
+    if is_replaced:
+        return None
     try:
         with closing(Source(path=path, format="jsonl", shown=shown).numbered()) as rows:
             for _ in rows:
                 pass
     except YamlgenError as error:
-        hint = f"{_LINES}; or delete the file, and write it anew with {option('update')}"
-        return Diagnostic(error.code, error.message, mark, hint if "format" in (error.hint or "") else error.hint)
+        fix = error.hint if error.hint and "format" not in error.hint else _LINES
+        return Diagnostic(error.code, error.message, mark, f"{fix}; or write the file anew with {option('update')}")
     return None
 
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from itertools import zip_longest
-from typing import Final, TypeAlias
+from typing import Final
 
 from yamlgen.errors import Mark, near
-from yamlgen.excerpts import brief
+from yamlgen.expressions.evaluation import parse_expression
+from yamlgen.expressions.rendered_parts import paths_of
 from yamlgen.parsing.source_map import DataPath, Document
 from yamlgen.parsing.yaml_parser import compose, read
 from yamlgen.planning.plan import Plan
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.testing.template_lines import TemplateLine, matching, template_lines
+from yamlgen.testing.line_ends import with_lf
+from yamlgen.testing.prompt_changes import Change, TextChanges, short
+from yamlgen.testing.recordings import Recording, fingerprint_of
+from yamlgen.testing.sent_parts import MissedRow, SentPart, sent_parts, text_of
 from yamlgen.value_objects import JSON
-
-Change: TypeAlias = tuple[str, str | None, str | None]
-"""The place, as `file:line`; the old and the new line, `None` if there is none."""
 
 MOST: Final = 10
 """The number of changes that are reported one by one."""
@@ -37,41 +36,70 @@ class ChangeFinder:
     Attributes:
         plan: the plan that sends the requests.
         step: the step.
-        data: the place of the rows, as `file:line`, for a change that comes from a row.
+        row: the row of the request.
+        others: all recorded requests of the step.
     """
 
     plan: Plan
     step: PlanStep
-    data: str
+    row: MissedRow
+    others: Sequence[Mapping[str, JSON]]
 
-    def between(self, old: Mapping[str, JSON], new: Mapping[str, JSON]) -> tuple[Change, ...]:
+    def between(self, old: Recording, new: Mapping[str, JSON]) -> tuple[Change, ...]:
         """Return how a request differs from a recorded one; at most ten changes, and how many more there are."""
-        found = list(dict.fromkeys([*self._texts(old, new), *self._settings(old, new)])) or [self._unseen()]
+        recorded = with_lf(old.request)
+        found = list(dict.fromkeys([*self._texts(recorded, new), *self._settings(recorded, new)]))
+        found = found or [*self._parts(recorded, new)] or [self._unseen(old)]
         more = len(found) - MOST
         return tuple(found[:MOST]) + (((f"and {more} more", None, None),) if more > 0 else ())
 
     def _texts(self, old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[Change]:
-        for role, before, after in _pairs(old, new):
-            if before != after:
-                yield from self._lines(role, before, after)
+        before, after = _texts_of(old), _texts_of(new)
+        changed = [field for field in {**after, **before} if before.get(field, "") != after.get(field, "")]
+        if not changed:
+            return
+        parts = sent_parts(self.step, self.row, after)
+        others = [_texts_of(each) for each in self.others]
+        for field in changed:
+            same = frozenset(each[field] for each in others if field in each)
+            known = parts.get(field, [])
+            text = after.get(field, "")
+            if not text.startswith("".join(part.text for part in known)):
+                known = []
+            yield from TextChanges(field, before.get(field, ""), text, known, same, self._value_place)
 
-    def _lines(self, role: str, before: str, after: str) -> Iterator[Change]:
-        known = template_lines(self.step, role)
-        old, new = before.splitlines(), after.splitlines()
-        for kind, one, two, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-            if kind == "equal":
-                continue
-            last = next((found for line in reversed(new[:start]) if (found := matching(known, line))), None)
-            for left, right in zip_longest(old[one:two], new[start:end]):
-                found = last if right is None else matching(known, right)
-                yield self._place(found, left, right), _short(left), _short(right)
+    def _value_place(self, part: SentPart) -> str | None:
+        """Return the place of the values that a part of a prompt is made of; `None` if it is not known."""
+        if not part.reads:
+            return part.place()
+        reads = set(part.reads)
+        if any(path[0] in ("item", "item_index") for path in reads) and self.step.for_each is not None:
+            reads = {path for path in reads if path[0] not in ("item", "item_index")}
+            reads |= set(paths_of(parse_expression(self.step.for_each)))
+        roots = {path[0] for path in reads}
+        if roots == {"row"}:
+            return self.row.place
+        if roots == {"matrix"}:
+            return self._key("matrix")
+        if roots == {"steps"} and len(reads) == 1:
+            return f"`{'.'.join(reads.pop())}`"
+        if roots == {"params"} and len(reads) == 1:
+            return self._parameter(reads.pop()[-1])
+        return None
 
-    def _place(self, found: TemplateLine | None, old: str | None, new: str | None) -> str:
-        """Return where a changed line comes from: its template, or a row."""
-        if found is None:
-            return self._schema_place() or self._key("prompt")
-        is_data = old is not None and new is not None and found.fits(old) and found.fits(new)
-        return self.data if is_data and found.has_only_data else _told(found.mark)
+    def _parameter(self, name: str) -> str | None:
+        """Return the place of the default value of a parameter, if it has this value."""
+        document = self._document()
+        declared = None if document is None else document.root.get("params", name, "default")
+        if document is None or declared is None or declared.value != self.plan.params.get(name):
+            return f"`params.{name}`"
+        return _told(document.mark(("params", name, "default"), key=True))
+
+    def _parts(self, old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[Change]:
+        """Yield the parts of the prompt that differ, although their texts are the same."""
+        for name in ("system", "messages"):
+            for path, one, two in _unequal(old.get(name), new.get(name), (name,)):
+                yield f"`{'.'.join(map(str, path))}`", _member((), one), _member((), two)
 
     def _settings(self, old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[Change]:
         for name in sorted({*old, *new} - {"messages", "system"}):
@@ -87,13 +115,17 @@ class ChangeFinder:
                     place = self._model(one) if name == "model" else self._key(key)
                     yield place, _member((key,), one), _member((key,), two)
 
-    def _unseen(self) -> Change:
+    def _unseen(self, old: Recording) -> Change:
         """Return the change of a request whose body is the same as the recorded one."""
-        document = self._document()
-        if self.step.samples is not None:
-            return self._key("samples"), None, "another sample"
-        place = self.data if document is None else _told(document.mark(("runtime", "api_version"), key=True))
-        return place, None, "api_version"
+        version, document = self.plan.runtime.api_version, self._document()
+        if fingerprint_of(version, old.sample, old.request) == old.fingerprint:
+            keys = {"samples": self.step.samples, "for_each": self.step.for_each, "matrix": self.step.matrix}
+            key = next((name for name, value in keys.items() if value is not None), None)
+            return "`samples`" if key is None else self._key(key), None, "another sample"
+        node = None if document is None else document.root.get("runtime", "api_version")
+        if document is None or node is None:
+            return "`api_version`", None, short(version)
+        return _told(document.mark(("runtime", "api_version"), key=True)), None, f"api_version: {version}"
 
     def _document(self) -> Document | None:
         return next((each.document for each in self.step.templates), None)
@@ -144,28 +176,11 @@ class ChangeFinder:
         return _told(document.mark((*path, *inner), key=True))
 
 
-def _pairs(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> Iterator[tuple[str, str, str]]:
-    """Yield the role of each text of two requests, with the old and the new text."""
-    yield "system", text_of(old.get("system")), text_of(new.get("system"))
-    turns: list[list[dict[str, JSON]]] = [list(each.get("messages") or []) for each in (old, new)]
-    for before, after in zip_longest(*turns, fillvalue={}):
-        role = str(after.get("role") or before.get("role"))
-        yield role, text_of(before.get("content")), text_of(after.get("content"))
-
-
-def text_of(content: JSON) -> str:
-    """Return the text of a system prompt or of the content of a message."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return json.dumps(content, ensure_ascii=False)
-    texts = (each.get("text") if isinstance(each, dict) else None for each in content)
-    return "\n".join(
-        json.dumps(block, ensure_ascii=False) if text is None else str(text)
-        for block, text in zip(content, texts, strict=True)
-    )
+def _texts_of(body: Mapping[str, JSON]) -> dict[str, str]:
+    """Return the texts of a request by their fields: `system`, `messages[0]`."""
+    made = {"system": text_of(body["system"])} if body.get("system") else {}
+    turns = enumerate(body.get("messages") or [])
+    return {**made, **{f"messages[{index}]": text_of(turn.get("content")) for index, turn in turns}}
 
 
 def _unequal(one: JSON, other: JSON, at: DataPath) -> Iterator[tuple[DataPath, JSON, JSON]]:
@@ -193,11 +208,7 @@ def _member(path: DataPath, value: JSON) -> str | None:
     if value is None:
         return None
     name = f"{path[-1]}: " if path else ""
-    return _short(f"{name}{json.dumps(value, ensure_ascii=False)}")
-
-
-def _short(line: str | None) -> str | None:
-    return None if line is None else brief(line.strip())
+    return short(f"{name}{json.dumps(value, ensure_ascii=False)}")
 
 
 def _told(mark: Mark) -> str:

@@ -9,6 +9,7 @@ outputs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from jinja2 import nodes
@@ -48,6 +49,9 @@ _RATES: Final[Mapping[str, JSON]] = {
 }
 """What `gold` has for each field: the share of right values, the number of compared rows, the number of rows without an
 output row, and the number of rows by the right value and the value of the output row."""
+
+_MADE: Final = ("steps", "output", "rows", "finished")
+"""What a condition may compare, in both kinds of cases."""
 
 _MOST_VALUES: Final = 4
 _LONGEST: Final = 60
@@ -130,8 +134,15 @@ def _gold_view(known: Mapping[str, Any]) -> TypeView:
     return NamespaceView(Code.UNKNOWN_FIELD, "gold field", members)
 
 
+@dataclass
 class ExpectationChecker(Collector):
-    """Checks conditions and messages against the types of the names that they can read."""
+    """Checks conditions and messages against the types of the names that they can read.
+
+    Args:
+        params: the parameters of the case.
+    """
+
+    params: Mapping[str, JSON] = field(default_factory=dict)
 
     def check(self, template: StepTemplate, views: Mapping[str, TypeView]) -> None:
         """Report the mistakes in a condition, or in a message."""
@@ -144,6 +155,23 @@ class ExpectationChecker(Collector):
         found = string_condition(template.source, analysis) if template.is_expression else None
         if found is not None:
             self.complain(Code.WRONG_KIND, found[0], template.mark(0, len(template.source)), found[1])
+        elif template.role == "check" and not analysis.findings:
+            self._check_constant(template, views)
+
+    def _check_constant(self, template: StepTemplate, views: Mapping[str, TypeView]) -> None:
+        """Warn about a condition that reads nothing that a run makes, so that it tests nothing."""
+        tree = parse_expression(template.source)
+        names = {each.name for each in (tree, *tree.find_all(nodes.Name)) if isinstance(each, nodes.Name)}
+        if names & views.keys() - {"params"}:
+            return
+        try:
+            value = evaluate(template.source, {"params": self.params})
+        except RowError:  # a parameter without a value
+            return
+        read = "only parameters" if names else "no value"
+        message = f"`{template.source}` is always {'true' if value else 'false'}: it reads {read}"
+        hint = f"compare a value of {' or '.join(f'`{name}`' for name in _MADE if name in views)}"
+        self.complain(Code.WRONG_VALUE, message, template.mark(0, len(template.source)), hint, warn=True)
 
 
 def _of_other_cases(name: str, views: Mapping[str, TypeView], finding: Finding) -> str | None:

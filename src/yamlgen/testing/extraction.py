@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
+from yamlgen.canonical_json import digest
 from yamlgen.claude.answer_keys import AnswerKeys, keyed
 from yamlgen.claude.error_mapping import NAMED
 from yamlgen.claude.requests import RequestBuilder, RequestMode
@@ -35,6 +36,9 @@ _KEPT_IF_SET: Final = ("stop_details", UNREAD, "broken")
 _STATUS: Final = re.compile(r"the API refused the request \((\d{3})\)")
 _REQUEST_ID: Final = re.compile(f"{NAMED.pattern}$")
 _REFUSED: Final = 400
+_SIMULATED: Final = "msg_sim_"
+"""The start of the ids of simulated messages, also of those from a simulator at an address of its own."""
+
 _NO_PROMPT: Final = Prompt(None, ())
 _PROMPT: Final = ("system", "messages")
 _NOT_NATIVE: Final = "output_config.format: the API does not accept this schema natively"
@@ -93,7 +97,7 @@ def extract(
         by_fingerprint[each.recording.fingerprint].append(each)
     newest = {same: max(each, key=lambda one: one.newness).recording for same, each in by_fingerprint.items()}
     of_rows = tuple(replace(each.recording, row=each.row) for each in _newest_of_rows(found))
-    own = (each for each in of_rows if each.outcome != newest[each.fingerprint].outcome)
+    own = (each for each in of_rows if not each.answers_as(newest[each.fingerprint]))
     recordings = sorted((*newest.values(), *own), key=lambda each: each.key)
     return Extraction(tuple(recordings), of_rows, frozenset(extractor.remaining))
 
@@ -150,7 +154,9 @@ class _Extractor:
         kept |= {name: response[name] for name in _KEPT_IF_SET if response.get(name) is not None}
         hidden = {name: value if name in ("usage", "model") else stand_ins.hide(value) for name, value in kept.items()}
         day = date.fromisoformat(attempt.received[:10])
-        return self._recording(step, request, sample, stand_ins, day, response=hidden)
+        is_simulated = str(response.get("id")).startswith(_SIMULATED)
+        made = self._recording(step, request, sample, stand_ins, day, response=hidden)
+        return replace(made, simulated=made.simulated or is_simulated)
 
     def _recording(
         self,
@@ -163,10 +169,15 @@ class _Extractor:
         response: Mapping[str, JSON] | None = None,
         refusal: tuple[int, str] | None = None,
     ) -> Recording:
-        body = stand_ins.hide_request(keyed(request))
+        sent = keyed(request)
+        body = stand_ins.hide_request(sent)
         self.remaining |= stand_ins.remaining([body, response, refusal])
         fingerprint = fingerprint_of(self._api_version, sample, body)
-        return Recording(fingerprint, step, body, response, refusal, day, sample, simulated=self._is_simulated)
+        original = b"" if body == sent else digest(sent)
+        simulated = self._is_simulated
+        return Recording(
+            fingerprint, step, body, response, refusal, day, sample, simulated=simulated, original=original
+        )
 
     def _refusals(self, result: StoredResult, samples: Mapping[str, int], stand_ins: StandIns) -> Iterator[Recording]:
         """Yield the refused requests of a step for a row. Which of several equal requests it was is not stored."""
@@ -209,7 +220,7 @@ class _Extractor:
                     None,
                     (refusal.status, _unnamed(refusal.message)),
                     found.date,
-                    simulated=self._is_simulated,
+                    simulated=found.simulated,
                 )
 
     def _refusal_of(self, native: Mapping[str, JSON]) -> Refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from yamlgen.canonical_json import digest
 from yamlgen.claude.answer_keys import AnswerKeys, keyed
 from yamlgen.interfaces import RequestContext
 from yamlgen.testing.recordings import fingerprint_of, schema_fingerprint
@@ -22,17 +23,21 @@ class Fingerprints(AnswerKeys):
         stand_ins: the stand-ins of each row, by its position; a row without any needs no entry.
         store_keys: computes the keys by which the store of the pipeline finds the same answers, if they are wanted.
         noted: the request of each fingerprint and row, as its key in that store and its body.
+        originals: the digest of the request as it would be sent, by fingerprint and row, if values are left out of it.
     """
 
     address: str = field(default="", init=False)
     stand_ins: Mapping[int, StandIns] = field(default_factory=dict)
     store_keys: AnswerKeys | None = None
     noted: dict[tuple[bytes, str], tuple[bytes, Mapping[str, JSON]]] = field(default_factory=dict)
+    originals: dict[tuple[bytes, str], bytes] = field(default_factory=dict)
 
     def keys(self, body: Mapping[str, JSON], context: RequestContext) -> tuple[bytes, ...]:
         """Return the fingerprint of a request."""
         kept = self.recorded(body, context.row)
         fingerprint = fingerprint_of(self.api_version, context.sample, kept)
+        if self.stand_ins.get(context.row) and (sent := keyed(body)) != kept:
+            self.originals[fingerprint, context.identity] = digest(sent)
         if self.store_keys is not None:
             self.noted[fingerprint, context.identity] = self.store_keys.keys(body, context)[0], body
         return (fingerprint,)

@@ -1,12 +1,13 @@
 """Golden files: the output rows that a case expects, compared field by field.
 
-The order of keys does not matter. Columns that differ from run to run, such as `provenance`, are left out.
+The order of keys does not matter. Columns that differ from run to run, such as `provenance`, are left out, as are the
+values of a row under `redact`: their stand-ins are written and compared.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,16 @@ from typing import Final
 
 from yamlgen.canonical_json import one_line
 from yamlgen.data.source import Source
-from yamlgen.errors import near
+from yamlgen.errors import Code, Diagnostic, InvalidPipeline, near
 from yamlgen.excerpts import brief
 from yamlgen.option_names import option
 from yamlgen.output.atomic_write import replacing
+from yamlgen.redaction import redact
 from yamlgen.shaping.output_config import Output
 from yamlgen.store.codec import text_of
+from yamlgen.testing.line_ends import with_lf
+from yamlgen.testing.recording_file import has_secret
+from yamlgen.testing.suite import CheckedCase
 from yamlgen.value_objects import JSON, Row
 
 MOST: Final = 10
@@ -72,12 +77,24 @@ def read_golden(path: Path) -> list[Row] | None:
         return [row for _, row in rows]
 
 
-def write_golden(path: Path, rows: Sequence[Row]) -> None:
+def write_golden(path: Path, rows: Sequence[Row], case: CheckedCase, secrets: Collection[str] = ()) -> None:
     """Replace a golden file.
 
+    Args:
+        path: the file.
+        rows: its rows.
+        case: its case.
+        secrets: what it must not contain, in addition to what looks like an API key.
+
     Raises:
+        InvalidPipeline: a row contains a secret; nothing is written.
         EnvironmentProblem: it cannot be written.
     """
+    for number, row in enumerate(rows, start=1):
+        if has_secret(json.dumps(row, ensure_ascii=False), secrets):
+            message = f"output row {number} of case `{case.name}` contains an API key, so {near(path)} is not written"
+            hint = "remove the key from the row or the prompt, and revoke it; if an answer contains it, record it again"
+            raise InvalidPipeline((Diagnostic(Code.SECRET, message, case.mark, hint),))
     with replacing(path, f"the golden file {near(path)}") as staging:
         staging.write(path, (f"{one_line(text_of(dict(row)))}\n".encode() for row in rows))
         staging.replace()
@@ -86,8 +103,9 @@ def write_golden(path: Path, rows: Sequence[Row]) -> None:
 def differences(expected: Sequence[Row], found: Sequence[Row], id_column: str | None) -> Iterator[Difference]:
     """Yield each field that differs.
 
-    Rows are matched by their id, if both sides have unique ids; otherwise by their position.
+    Rows are matched by their id, if both sides have unique ids; otherwise by their position. CRLF counts as LF.
     """
+    expected, found = with_lf(list(expected)), with_lf(list(found))
     left, right = _by_id(expected, id_column), _by_id(found, id_column)
     if left is None or right is None:
         left = {str(number): row for number, row in enumerate(expected, start=1)}
@@ -122,4 +140,4 @@ def _unequal(one: JSON, other: JSON, at: str) -> Iterator[tuple[str, JSON, JSON]
 
 
 def _told(value: JSON) -> str:
-    return str(value) if value is _LACKING else brief(json.dumps(value, ensure_ascii=False))
+    return str(value) if value is _LACKING else brief(redact(json.dumps(value, ensure_ascii=False)))

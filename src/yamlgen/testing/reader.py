@@ -34,13 +34,16 @@ _HINTS: Final[Mapping[Code, str]] = {
 """The fixes of mistakes in any file, where those of a pipeline do not apply to a test file."""
 
 
-def read_suite(path: Path, shown: str, load: PipelineLoader) -> tuple[CheckedSuite | None, list[Diagnostic]]:
+def read_suite(
+    path: Path, shown: str, load: PipelineLoader, *, update: bool = False
+) -> tuple[CheckedSuite | None, list[Diagnostic]]:
     """Read and check a test file.
 
     Args:
         path: the file, absolute.
         shown: the file, as the caller wrote it.
         load: checks a pipeline, and returns it with its diagnostics.
+        update: whether golden files will be written anew, so that they need not be JSON now.
 
     Returns:
         The checked file, or `None` if there is an error, and all diagnostics in order.
@@ -54,7 +57,7 @@ def read_suite(path: Path, shown: str, load: PipelineLoader) -> tuple[CheckedSui
         return None, _redacted(found, shown, text)
     shape = checked_shape(document)
     found.extend(shape.diagnostics)
-    checker = SuiteChecker(path, shown, load, shape, is_whole=not _has_errors(found))
+    checker = SuiteChecker(path, shown, load, shape, is_whole=not _has_errors(found), update=update)
     cases, pipeline = checker.check()
     found.extend(checker.diagnostics)
     config = None if _has_errors(found) else _constructed(shape, found)
@@ -62,7 +65,8 @@ def read_suite(path: Path, shown: str, load: PipelineLoader) -> tuple[CheckedSui
     if config is None or pipeline is None or _has_errors(told):
         return None, told
     checked = tuple(replace(case, config=config.cases[at]) for at, case in enumerate(cases))
-    return CheckedSuite(path, shown, config, pipeline, checked), told
+    redacted = tuple(document.mark(("redact", number)) for number in range(len(config.redact)))
+    return CheckedSuite(path, shown, config, pipeline, checked, redacted), told
 
 
 def _redacted(found: Iterable[Diagnostic], shown: str, *texts: SourceText) -> list[Diagnostic]:

@@ -19,6 +19,7 @@ from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline
 from yamlgen.excerpts import short
 from yamlgen.option_names import by_surface, option
 from yamlgen.output.atomic_write import replacing
+from yamlgen.parsing.json_errors import explain
 from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.redaction import is_secret, redact
@@ -73,6 +74,10 @@ class _BrokenLine(Exception):  # noqa: N818 - becomes a diagnostic
         self.message, self.hint = message, hint
 
 
+class _NoConstant(_BrokenLine):
+    """A line needs a constant that the file lacks."""
+
+
 def read_recordings(path: Path, shown: str | None = None) -> ReadAnswers:
     """Return the recordings in a file; none if it does not exist.
 
@@ -112,6 +117,7 @@ def parse_recordings(data: bytes, shown: str) -> ReadAnswers:
                 lines.append((number, value))
         except _BrokenLine as error:
             broken.append(_diagnostic(shown, number, len(line), error))
+    are_known = not broken  # otherwise, a broken line may be a constant that others need
     found: list[Recording] = []
     places: dict[Any, int] = {}
     for number, value in lines:
@@ -119,7 +125,8 @@ def parse_recordings(data: bytes, shown: str) -> ReadAnswers:
             found.append(_recording(value, constants))
             places[found[-1].key] = number
         except _BrokenLine as error:
-            broken.append(_diagnostic(shown, number, 0, error))
+            if are_known or not isinstance(error, _NoConstant):
+                broken.append(_diagnostic(shown, number, 0, error))
     if broken:
         raise InvalidPipeline(tuple(sorted(broken, key=lambda each: each.mark)))
     recordings = RecordedAnswers(found)
@@ -156,7 +163,7 @@ def write_recordings(
     safe, left_out = [], []
     for each in recordings:
         text = _text([dict(each.request), each.response, each.refusal])
-        if _has_secret(text, secrets):
+        if has_secret(text, secrets):
             left_out.append(each)
         else:
             safe.append(_redacted(each) if redact(text) != text else each)
@@ -184,7 +191,8 @@ def _told(path: Path, size: int, left_out: list[Recording], *, is_first: bool) -
         yield f"{near(path)} has {size / 1e6:.1f} MB, more than 1 MB: {hint}"
 
 
-def _has_secret(text: str, secrets: Collection[str]) -> bool:
+def has_secret(text: str, secrets: Collection[str]) -> bool:
+    """Return whether JSON contains an API key, or one of these secrets."""
     if any(find_secrets(SourceText("", text))):
         return True
     return any(is_secret(each) and json.dumps(each, ensure_ascii=False)[1:-1] in text for each in secrets)
@@ -255,10 +263,19 @@ def _object(line: bytes) -> dict[str, Any]:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         what = "truncated or broken" if text.startswith("{") else "not a recording"
-        raise _BrokenLine(f"the line is {what}: {short(str(error))}", _anew()) from None
+        raise _BrokenLine(f"the line is {what}: {_fact(error)}", _anew()) from None
     if not isinstance(value, dict):
         raise _BrokenLine("the line is not a JSON object", _anew())
     return value
+
+
+def _fact(error: Exception) -> str:
+    """Return why a line cannot be parsed, with the column."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{explain(error)[0]} (column {error.colno})"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte 0x{error.object[error.start]:02x} is not UTF-8 (byte {error.start + 1} of the line)"
+    return "a value is nested too deeply" if isinstance(error, RecursionError) else short(str(error))
 
 
 def _anew() -> str:
@@ -274,7 +291,7 @@ def _recording(value: Mapping[str, Any], constants: Mapping[str, Mapping[str, JS
     body: dict[str, JSON] = {}
     for name in request["constants"]:
         if not isinstance(name, str) or name not in constants:
-            raise _BrokenLine(f"the constant `{short(str(name))}` is not in the file", _anew())
+            raise _NoConstant(f"the constant `{short(str(name))}` is not in the file", _anew())
         body |= constants[name]
     if _MESSAGES in request:
         body[_MESSAGES] = request[_MESSAGES]
@@ -282,9 +299,12 @@ def _recording(value: Mapping[str, Any], constants: Mapping[str, Mapping[str, JS
         raise _BrokenLine("`request.messages` is not a list of objects", _anew())
     try:
         day = date.fromisoformat(_string(value, "date"))
+    except ValueError:
+        raise _BrokenLine("`date` is not a date such as 2026-11-02", _anew()) from None
+    try:
         fingerprint, row = bytes.fromhex(_string(value, "fingerprint")), bytes.fromhex(str(value.get("row", "")))
-    except ValueError as error:
-        raise _BrokenLine(f"the line is broken: {error}", _anew()) from None
+    except ValueError:
+        raise _BrokenLine("`fingerprint` or `row` is not hexadecimal", _anew()) from None
     response, refusal, sample = value.get("response"), value.get("refusal"), value.get("sample", 0)
     if isinstance(response, dict) is isinstance(refusal, dict):
         raise _BrokenLine("the line must have either a `response` or a `refusal`", _anew())

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeAlias
 
-from yamlgen.canonical_json import digest, short_digest
+from yamlgen.canonical_json import canonical, digest, short_digest
+from yamlgen.testing.line_ends import with_lf
 from yamlgen.value_objects import JSON
 
 VERSION = 1
@@ -37,6 +38,8 @@ class Recording:
         sample: the number of the request, from 0, among the equal requests of its step for its row.
         row: the digest of the identity of the only row that it answers (see `row_digest`); empty for all rows.
         simulated: whether the simulator has answered.
+        original: the digest of the request as it was sent, if values are left out of `request`; not in the file, from
+            which the values could be guessed.
     """
 
     fingerprint: bytes
@@ -48,6 +51,7 @@ class Recording:
     sample: int = 0
     row: bytes = b""
     simulated: bool = False
+    original: bytes = field(default=b"", compare=False)
 
     @property
     def key(self) -> RecordingKey:
@@ -58,6 +62,14 @@ class Recording:
     def outcome(self) -> str:
         """The answer or refusal, as JSON. The order of the keys in an answer counts: it is that of the output."""
         return json.dumps(self.response if self.refusal is None else self.refusal)
+
+    def answers_as(self, other: Recording) -> bool:
+        """Return whether this answer may stand for another one to the same request.
+
+        It may not if both requests are the same only because values are left out of them.
+        """
+        is_same = not (self.original and other.original) or self.original == other.original
+        return is_same and self.outcome == other.outcome
 
 
 class RecordedAnswers:
@@ -94,6 +106,15 @@ class RecordedAnswers:
         """Whether the simulator has answered all requests."""
         return bool(self._by_key) and all(each.simulated for each in self._by_key.values())
 
+    @property
+    def real(self) -> RecordedAnswers:
+        """The recordings of answers by the models of the pipeline."""
+        return RecordedAnswers(each for each in self if not each.simulated)
+
+    def simulated(self, used: Collection[RecordingKey]) -> int:
+        """Return how many of the recordings with these keys are answers of the simulator."""
+        return sum(each.simulated for key, each in self._by_key.items() if key in used)
+
     def get(self, key: RecordingKey) -> Recording:
         """Return the recording with this key, which must exist."""
         return self._by_key[key]
@@ -117,25 +138,31 @@ class RecordedAnswers:
         """Return these recordings and newer ones, whatever their dates.
 
         The answer to any row stays, because the rows that were not recorded anew need it: a row whose newer answer
-        differs gets its own.
+        differs gets its own. The answer of a model is never replaced by one of the simulator.
 
         Args:
             recordings: the newer recordings.
             of_rows: each newer recording for each row that needs it. Older answers for these rows are dropped.
             everything: whether all rows are recorded anew, so that the newer answer to any row replaces the older one.
         """
-        newer = {each.key: each for each in recordings}
-        anew = {each.key for each in of_rows}
+        real = {each.key for each in self if not each.simulated}
+        newer = {each.key: each for each in recordings if not (each.simulated and each.key in real)}
+        rows = [each for each in of_rows if not (each.simulated and real & {each.key, (each.fingerprint, b"")})]
+        anew = {each.key for each in rows}
         made = {each.key: each for each in self if each.key not in anew}
         for key, each in newer.items():
             known = made.get(key)
-            if known is None or everything or known.outcome == each.outcome:
+            if known is None or everything or known.answers_as(each):
                 made[key] = each
-        for each in of_rows:
+        for each in rows:
             general = made.get((each.fingerprint, b""))
-            if general is not None and general.outcome != each.outcome:
+            if general is not None and not (each.answers_as(general) and not self._has_own(each, general)):
                 made[each.key] = each
         return RecordedAnswers(made.values())
+
+    def _has_own(self, newer: Recording, general: Recording) -> bool:
+        """Return whether a row has an answer of its own, perhaps because values are left out of its request."""
+        return bool(newer.original) and not general.original and newer.key in self._by_key
 
     def without_unused(self, used: Collection[RecordingKey]) -> RecordedAnswers:
         """Return the recordings with these keys."""
@@ -151,15 +178,20 @@ class RecordedAnswers:
 
 
 def fingerprint_of(api_version: str, sample: int, body: Mapping[str, Any]) -> bytes:
-    """Return the fingerprint of a request from its keyed fields (see `pipeline.keyed_fields`)."""
-    return digest({"fingerprint": VERSION, "api_version": api_version, "sample": sample, "body": body})
+    """Return the fingerprint of a request from its keyed fields (see `pipeline.keyed_fields`).
+
+    CRLF counts as LF in every string, because git may change the line ends of the files that a request is made of. The
+    keys of stored answers distinguish them.
+    """
+    return digest({"fingerprint": VERSION, "api_version": api_version, "sample": sample, "body": with_lf(body)})
 
 
 def schema_fingerprint(api_version: str, model: JSON, form: JSON) -> bytes:
     """Return the fingerprint of a native schema, given the `format` of a request that has it."""
-    return digest({"fingerprint": VERSION, "api_version": api_version, "model": model, "format": form})
+    return digest({"fingerprint": VERSION, "api_version": api_version, "model": model, "format": with_lf(form)})
 
 
 def row_digest(identity: str) -> bytes:
-    """Return the digest of the identity of a row, as recordings have it."""
-    return short_digest(identity)
+    """Return the digest of the identity of a row, as recordings have it. CRLF counts as LF."""
+    is_plain = r"\r\n" not in identity
+    return short_digest(identity if is_plain else canonical(with_lf(json.loads(identity))))

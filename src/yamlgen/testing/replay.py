@@ -12,10 +12,10 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.answer_keys import AnswerKeys
@@ -25,7 +25,7 @@ from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.claude.usage import charge_of, usage_of
 from yamlgen.engine.local_engine import LocalEngine
 from yamlgen.engine.trial_rows import UnreadRows
-from yamlgen.errors import Code, RowError
+from yamlgen.errors import Code, LimitReached, RowError
 from yamlgen.events import Emit, Event, RunStarted
 from yamlgen.interfaces import AttemptLog, RequestContext
 from yamlgen.planning.expansion import resolved
@@ -41,7 +41,8 @@ from yamlgen.store.run_session import StoreSession, begin_run
 from yamlgen.store.stored_rows import ATTEMPT, attempt_values, packed_request
 from yamlgen.testing.fingerprints import Fingerprints
 from yamlgen.testing.recordings import RecordedAnswers, Recording, RecordingKey
-from yamlgen.testing.stand_ins import NOTHING_HIDDEN, StandIns, stand_ins_of
+from yamlgen.testing.replayed_limits import ReplayedLimits
+from yamlgen.testing.stand_ins import NOTHING_HIDDEN, StandIns, stand_ins_of, staying_value
 from yamlgen.testing.suite import CheckedCase
 from yamlgen.value_objects import JSON, Attempt, Charge, InputRow, Refusal
 
@@ -54,6 +55,10 @@ _SENDS_NOTHING: Final = "a replay sends nothing"
 
 _MESSAGE: Final[Mapping[str, JSON]] = {"id": "", "type": "message", "role": "assistant", "stop_sequence": None}
 """The parts of a message that are not recorded."""
+
+
+Originals: TypeAlias = Mapping[bytes, tuple[str, int]]
+"""Digests of requests as they would be sent, each with its step and the position of its first row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,11 @@ class ReplayedCase:
         missing: the requests that are not recorded, in the order of rows and steps.
         not_reached: for each step with missing requests, the number of rows by the steps behind it that did not run.
         found: the recorded answers for the store of the pipeline, if they are wanted.
+        originals: for each used recording, the requests that it has answered as they would be sent, if values are left
+            out of them: the digest of each, with its step and the first row.
+        staying: the values to be left out that no stand-in can replace: the number of the expression, with the value.
+        unasked: the steps and rows whose further re-asks are not recorded, after an answer that a check has rejected.
+        limit: the limit on failures at which a run that sends these requests stops; `None` if it reaches none.
     """
 
     run_reader: RunReader
@@ -96,6 +106,10 @@ class ReplayedCase:
     missing: tuple[MissingRequest, ...]
     not_reached: Mapping[str, Mapping[str, int]]
     found: tuple[KnownAnswer, ...] = ()
+    originals: Mapping[RecordingKey, Originals] = field(default_factory=dict)
+    staying: Mapping[int, JSON] = field(default_factory=dict)
+    limit: LimitReached | None = None
+    unasked: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def is_complete(self) -> bool:
@@ -131,8 +145,10 @@ class ReplayRecorder(RunRecorder):
         self._numbers = 0
         self.used: set[RecordingKey] = set()
         self.missing: list[MissingRequest] = []
+        self.unasked: set[tuple[str, int]] = set()
         self.not_reached: dict[str, Counter[str]] = {}
         self.found: list[KnownAnswer] = []
+        self.originals: dict[RecordingKey, dict[bytes, tuple[str, int]]] = {}
 
     @asynccontextmanager
     async def attempts_of(self, keys: tuple[bytes, ...], context: RequestContext) -> AsyncIterator[AttemptLog]:  # noqa: ARG002
@@ -144,6 +160,8 @@ class ReplayRecorder(RunRecorder):
         found = self._find(key, context.identity)
         if found is None or found.response is None:
             return None
+        if (original := self._fingerprints.originals.get((key, context.identity))) is not None:
+            self.originals.setdefault(found.key, {}).setdefault(original, (context.step, context.row))
         stand_ins = self._fingerprints.stand_ins.get(context.row, NOTHING_HIDDEN)
         response: dict[str, JSON] = {**_MESSAGE, **stand_ins.restore(dict(found.response))}
         usage = usage_of(response)
@@ -224,7 +242,10 @@ class _RecordedAttempts:
         return self.recorder.recorded(keys[0], self.context)
 
     def may_follow(self, keys: tuple[bytes, ...]) -> bool:
-        return self.recorder.has(keys[0], self.context)
+        is_recorded = self.recorder.has(keys[0], self.context)
+        if not is_recorded:
+            self.recorder.unasked.add((self.context.step, self.context.row))
+        return is_recorded
 
     def answered(self, key: bytes) -> int:  # noqa: ARG002 - for requests that are sent
         return 0
@@ -273,11 +294,12 @@ async def replay(
     """
     plan, listen = case.plan, emit or (lambda _: None)
     stand_ins: dict[int, StandIns] = {}
+    visible: dict[int, JSON] = {}
     fingerprints = Fingerprints(plan.runtime.api_version, stand_ins=stand_ins, store_keys=store_keys)
     provider = ClaudeProvider(plan.runtime, base_url=_NOWHERE, simulator=_ANSWERER, keys=fingerprints)
 
     def rows() -> Iterator[InputRow]:
-        return _noting(case.rows(), redact, stand_ins)
+        return _noting(case.rows(), redact, stand_ins, visible)
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="yamlgen-test-")))
@@ -285,12 +307,13 @@ async def replay(
         connection = stack.enter_context(closing(_created(place.database)))
         reader = stack.enter_context(closing(read(place.database)))
         recorder = ReplayRecorder(reader, place.database, recordings, fingerprints, plan)
-        run_reader, report = RunReader(reader, place), Report()
+        run_reader, report, limits = RunReader(reader, place), Report(), ReplayedLimits(plan.limits)
         about = {"params": dict(plan.params), "resolved": resolved(plan), "rows": case.count}
         name = f"test-{secrets.token_hex(3)}"
 
         def tell(event: Event) -> None:
             report.observe(event)
+            limits.observe(event)
             listen(event)
 
         async with begin_run(StoreSession(run_reader, recorder), connection, name, about) as run:
@@ -300,14 +323,21 @@ async def replay(
             await run.end("finished", report.as_json())
         entry = run_reader.run(name)
         lacking, found = recorder.in_order(), tuple(recorder.found)
-        yield ReplayedCase(run_reader, entry, frozenset(recorder.used), lacking, recorder.not_reached, found)
+        used, originals, behind = frozenset(recorder.used), recorder.originals, recorder.not_reached
+        unasked, limit = frozenset(recorder.unasked), limits.reached()
+        yield ReplayedCase(run_reader, entry, used, lacking, behind, found, originals, visible, limit, unasked)
 
 
-def _noting(rows: Iterable[InputRow], redact: Sequence[str], stand_ins: dict[int, StandIns]) -> Iterator[InputRow]:
-    """Yield rows, and note the stand-ins of each before it is run."""
+def _noting(
+    rows: Iterable[InputRow], redact: Sequence[str], stand_ins: dict[int, StandIns], visible: dict[int, JSON]
+) -> Iterator[InputRow]:
+    """Yield rows, and note the stand-ins of each before it is run, and the first values that have none."""
     for row in rows:
         if redact and row.index not in stand_ins:
             stand_ins[row.index] = stand_ins_of(redact, row.row)
+            for number, expression in enumerate(redact):
+                if number not in visible and (value := staying_value(expression, row.row)) is not None:
+                    visible[number] = value
         yield row
 
 

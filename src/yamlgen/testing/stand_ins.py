@@ -2,7 +2,7 @@
 
 A value is replaced wherever it occurs in a prompt or an answer, also as a part of JSON text. A replay knows the row, so
 it finds the same fingerprint, and puts the values back into the answer. In a row that was written from a run, the value
-is the stand-in itself.
+is the stand-in itself; a number has a number in its place, which is written as any number is.
 """
 
 from __future__ import annotations
@@ -10,16 +10,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import quote
 
+from yamlgen.canonical_json import short_digest
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate
 from yamlgen.value_objects import JSON, Row
 
 _SHORTEST: Final = 4
-"""The minimum length of a string that is replaced: a shorter one may occur anywhere."""
+"""The minimum length of a string that is replaced inside words: a shorter one is replaced as a word."""
+
+_UNSPACED: Final = "\u2e80"
+"""From this character on, scripts have no spaces between words, or characters are signs: they are replaced anywhere."""
+
+_BEFORE: Final = r"(?:(?<![\w.])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+"""The start of a word, also after an escape in JSON text."""
+
+_AFTER: Final = r"(?!\w|\.\d)"
+"""The end of a word."""
+
+_LEAST_NUMBER: Final = 10**8
+"""The least number that takes the place of another one: one that a prompt hardly contains."""
 
 _STRUCTURE: Final = frozenset({"type", "role"})
 """The keys whose values are words of the API."""
@@ -57,18 +71,24 @@ class StandIns:
         """Return a value with stand-ins."""
         return _mapped(value, self._hidden) if self._values else value
 
+    def hide_row(self, row: Row) -> Row:
+        """Return an output row with stand-ins in its values, and in the keys of objects, but not in its columns."""
+        if not self._values:
+            return row
+        return {name: _mapped(value, self._hidden, keys=True) for name, value in row.items()}
+
     def restore(self, value: JSON) -> JSON:
         """Return a value with the values of the row in place of stand-ins."""
         return _mapped(value, self._restored) if self._values else value
 
     def remaining(self, value: JSON) -> set[str]:
-        """Return the stand-ins whose values a hidden value still contains, in other letters or percent-encoded.
+        """Return the stand-ins whose values a hidden value still contains in another form.
 
-        A value of letters alone does not count: `Mark` may be a word of the prompt.
+        These are other letters and percent-encoding, and a number with other digits. A value of letters alone does not
+        count, because `Mark` may be a word of the prompt; nor does a short one.
         """
         text = json.dumps(value, ensure_ascii=False).casefold() if self._values else ""
-        found = ((name, each) for name, each in self._values.items() if isinstance(each, str) and not each.isalpha())
-        return {name for name, each in found if any(form in text for form in _changed(each))}
+        return {name for name, each in self._values.items() if any(re.search(form, text) for form in _changed(each))}
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[str], dict[str, str]]:
@@ -77,13 +97,14 @@ class StandIns:
         patterns: dict[str, str] = {}
         for stand_in, value in self._values.items():
             if isinstance(value, str):
+                is_word = _is_word(value)
                 for form in _spellings(value):
                     spelled.setdefault(form, stand_in)
-                    patterns.setdefault(form, re.escape(form))
+                    patterns.setdefault(form, _as_word(form) if is_word else re.escape(form))
             else:
                 form = json.dumps(value)
                 spelled.setdefault(form, stand_in)
-                patterns.setdefault(form, rf"(?<![\w.]){re.escape(form)}(?!\w|\.\d)")
+                patterns.setdefault(form, _as_word(form))
         longest = sorted(patterns, key=len, reverse=True)
         return re.compile("|".join(patterns[form] for form in longest)), spelled
 
@@ -99,6 +120,16 @@ class StandIns:
         stand_in = spelled.get(json.dumps(leaf))
         is_hidden = stand_in is not None and not isinstance(self._values[stand_in], str)
         return _of_number(stand_in) if stand_in is not None and is_hidden else leaf
+
+    def in_row(self, leaf: JSON) -> JSON:
+        """Return a string or number with stand-ins, as a row of a test file has it: a number stays a number."""
+        if not self._values:
+            return leaf
+        if isinstance(leaf, str):
+            return self._hidden(leaf)
+        names = (name for name, value in self._values.items() if not isinstance(value, str))
+        found = next((name for name in names if json.dumps(self._values[name]) == json.dumps(leaf)), None)
+        return leaf if found is None else _number_for(found, leaf)
 
     def _restored(self, leaf: JSON) -> JSON:
         if not isinstance(leaf, str):
@@ -123,35 +154,67 @@ def stand_ins_of(expressions: Sequence[str], row: Row) -> StandIns:
     The strings and numbers in a list or an object have a stand-in each, such as `[row.emails.0]`. A value that the row
     does not have needs none.
     """
-    found: dict[str, JSON] = {}
-    for expression in expressions:
-        try:
-            value = evaluate(expression, {"row": row})
-        except RowError:
-            continue
-        found.update(_leaves(expression.strip(), value))
-    return StandIns(found)
+    leaves = (leaf for expression in expressions for leaf in _leaves(expression, row))
+    return StandIns({f"[{name}]": value for name, value in leaves if _is_replaced(value)})
+
+
+def staying_value(expression: str, row: Row) -> JSON:
+    """Return a value of a row that no stand-in can replace, such as `true`; `None` if there is none."""
+    values = (value for _, value in _leaves(expression, row) if not _is_replaced(value))
+    return next(
+        (value for value in values if isinstance(value, bool) or (isinstance(value, str) and value.strip())), None
+    )
 
 
 def replaced(row: Mapping[str, JSON], stand_ins: StandIns) -> dict[str, JSON]:
-    """Return a row with stand-ins in its columns, for a test file.
-
-    A prompt that contains a number only as a part of JSON, as with `tojson`, is another one: a stand-in has quotes.
-    """
-    hidden: dict[str, JSON] = {name: stand_ins.hide(value) for name, value in row.items()}
+    """Return a row with stand-ins in its columns, for a test file. The stand-in for a number is a number."""
+    hidden: dict[str, JSON] = {name: _mapped(value, stand_ins.in_row, keys=True) for name, value in row.items()}
     return hidden
 
 
-def _leaves(name: str, value: JSON) -> Iterator[tuple[str, JSON]]:
+def _leaves(expression: str, row: Row) -> Iterator[tuple[str, JSON]]:
+    """Yield the values of an expression that are neither lists nor objects, each with its name."""
+    try:
+        value = evaluate(expression, {"row": row})
+    except RowError:
+        return
+    yield from _parts(expression.strip(), value)
+
+
+def _parts(name: str, value: JSON) -> Iterator[tuple[str, JSON]]:
     if isinstance(value, dict | list):
         for key, member in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _leaves(f"{name}.{key}", member)
-    elif _is_number(value) or (isinstance(value, str) and len(value) >= _SHORTEST):
-        yield f"[{name}]", value
+            yield from _parts(f"{name}.{key}", member)
+    else:
+        yield name, value
+
+
+def _is_replaced(value: JSON) -> bool:
+    """Return whether a value has a stand-in."""
+    if isinstance(value, str):
+        return len(value) >= _SHORTEST or any(each.isalnum() or each >= _UNSPACED for each in value)
+    return _is_number(value)
+
+
+def _is_word(value: str) -> bool:
+    """Return whether a string is replaced only as a word."""
+    return len(value) < _SHORTEST and all(each < _UNSPACED for each in value)
+
+
+def _as_word(form: str) -> str:
+    """Return the pattern of a form of a value that is not a part of a word or a number."""
+    before = _BEFORE if form[0].isalnum() or form[0] in "-_" else ""
+    return f"{before}{re.escape(form)}{_AFTER if form[-1].isalnum() or form[-1] == '_' else ''}"
 
 
 def _is_number(value: JSON) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number_for(stand_in: str, number: JSON) -> JSON:
+    """Return the number that takes the place of a number in a row: the same for each row, and of the same kind."""
+    made = _LEAST_NUMBER + int.from_bytes(short_digest(stand_in)[:6]) % (9 * _LEAST_NUMBER)
+    return made + 0.5 if isinstance(number, float) else made
 
 
 def _of_number(stand_in: str) -> str:
@@ -168,11 +231,16 @@ def _spellings(value: str) -> Iterator[str]:
     yield ascii_only.translate(_HTML)
 
 
-def _changed(value: str) -> Iterator[str]:
-    """Yield what a string becomes in small letters, and in an address."""
-    yield _escaped(value).casefold()
-    yield quote(value).casefold()
-    yield quote(value, safe="").casefold()
+def _changed(value: JSON) -> Iterator[str]:
+    """Yield patterns of a value in small letters and in an address, and of a number with separators and decimals."""
+    if not isinstance(value, str):
+        with suppress(OverflowError):  # an integer beyond the range of floats
+            forms = (f"{value:,}", f"{value:.1f}", f"{value:.2f}", f"{value:,.2f}", f"{value:.0f}")
+            yield from (_as_word(each) for each in forms if len(each) > _SHORTEST and each != json.dumps(value))
+    elif not value.isalpha() and len(value) >= _SHORTEST:
+        yield re.escape(_escaped(value).casefold())
+        yield re.escape(quote(value).casefold())
+        yield re.escape(quote(value, safe="").casefold())
 
 
 def _escaped(value: JSON) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from yamlgen.errors import Mark
@@ -39,6 +39,7 @@ class CheckedCase:
         count: the number of its rows.
         rows: reads its rows.
         expect: its conditions.
+        place: returns the place of a row, given its position: a line of its file, or of the test file.
     """
 
     config: CaseModel
@@ -47,6 +48,7 @@ class CheckedCase:
     count: int
     rows: Callable[[], Iterable[InputRow]]
     expect: tuple[CheckedExpectation, ...]
+    place: Callable[[int], str] = field(default=str, repr=False)
 
     @property
     def name(self) -> str:
@@ -69,6 +71,7 @@ class CheckedSuite:
         config: as written.
         pipeline: the pipeline file, absolute.
         cases: its cases, in file order.
+        redacted: the places of the expressions under `redact`.
     """
 
     path: Path
@@ -76,6 +79,7 @@ class CheckedSuite:
     config: TestSuiteModel
     pipeline: Path
     cases: tuple[CheckedCase, ...]
+    redacted: tuple[Mark, ...] = ()
 
     @property
     def recordings(self) -> Path:

@@ -41,7 +41,7 @@ class Gold(FrozenModel):
     model_config = ConfigDict(json_schema_extra={"required": ["on", "fields"]})
 
     on: Text = ""
-    """The column by which output rows and input rows are matched."""
+    """The column by which output rows and input rows are matched. It must be different in each row."""
     fields: Annotated[dict[Text, Text], Field(min_length=1)] = Field(default_factory=dict)
     """For each value of an output row, such as `label.topic`, the column of the input row with the right value."""
 
@@ -64,7 +64,10 @@ class CaseModel(FrozenModel):
     expect: list[Expression | Expectation] = Field(default_factory=list)
     """The conditions that must be true."""
     golden: Text | None = None
-    """A file with the expected output rows, relative to the test file. `--update` writes it."""
+    """A file with the expected output rows, relative to the test file. `--update` writes it.
+
+    Of several outputs, only the first one is compared.
+    """
     gold: Gold | None = None
     """The right values, for the accuracy."""
 
@@ -89,6 +92,9 @@ class TestSuiteModel(FrozenModel):
     params: dict[str, Any] = Field(default_factory=dict)
     """Parameters of the pipeline."""
     redact: list[Expression] = Field(default_factory=list)
-    """Values that are left out of the recorded answers, such as `row.email`: a stand-in takes their place."""
+    """Values that are left out of the recorded answers, such as `row.email`: a stand-in takes their place.
+
+    Strings and numbers have stand-ins; booleans do not. A change of such a value is not a miss.
+    """
     cases: Annotated[list[CaseModel], Field(min_length=1)] = Field(default_factory=list)
     """The cases."""

@@ -8,15 +8,23 @@ from typing import Final
 ENDINGS: Final = (".test.yaml", ".test.yml")
 """The extensions of test files."""
 
+RECORDINGS: Final = ".answers.jsonl"
+"""The extension of recorded answers."""
+
 
 def is_test_file(path: PurePath) -> bool:
     """Return whether a path is that of a test file, by its extension."""
     return path.name.endswith(ENDINGS)
 
 
+def is_recordings_file(path: PurePath) -> bool:
+    """Return whether a path is that of recorded answers, by its extension."""
+    return path.name.endswith(RECORDINGS)
+
+
 def recordings_of(path: Path) -> Path:
     """Return the file of the recorded answers of a test file: `triage.answers.jsonl` beside `triage.test.yaml`."""
-    return path.with_name(f"{stem_of(path)}.answers.jsonl")
+    return path.with_name(f"{stem_of(path)}{RECORDINGS}")
 
 
 def other_of(path: Path) -> Path:

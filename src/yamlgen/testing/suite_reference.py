@@ -71,7 +71,8 @@ _READS: Final = """\
 ## What conditions can read
 
 A condition is an [expression](guides/templates.md) without braces. A string is not a condition: compare it. A condition
-that cannot be computed is false. A condition without a message is reported with the values that it reads.
+that cannot be computed is false. A condition without a message is reported with the values that it reads. A condition
+that reads no row, step or output is a warning: it is always true or always false.
 
 A case fails if its row, or a step of it, fails: the conditions of a case of one row are then not evaluated.
 

@@ -42,8 +42,26 @@ _ADDED: Final[Mapping[str, str]] = {
     "version": "version: 1",
     "pipeline": "pipeline: pipeline.yaml",
     "cases": "cases: [{name: ..., row: {...}, expect: [...]}]",
+    "row": "row: {id: 1, text: ...}",
+    "rows": "rows: {path: ...}",
+    "fields": "fields: {label.topic: topic}",
 }
-"""What to add for a missing key of the file."""
+"""What to add for a missing key, if it is more than a value."""
+
+_FORMS: Final[Mapping[str, str]] = {
+    "object": "write a mapping, such as `{name: value}`",
+    "array": "write a list, such as `[value]`",
+    "string": "write a string",
+    "integer": "write an integer",
+}
+"""The fix of a value of another type, if it is unclear what was meant."""
+
+_FILLED: Final[Mapping[str, str]] = {
+    "minLength": "write a value, or remove the key if it is optional",
+    "minItems": "add a case, such as `{name: ..., row: {...}, expect: [...]}`",
+    "minProperties": "add a field, such as `label.topic: topic`",
+}
+"""The fix of an empty value, by the rule that it breaks: only `cases` must have items, and only `fields` members."""
 
 _HOMES: Final[Mapping[str, str]] = {
     "CaseModel": "it belongs in a case, under `cases`",
@@ -130,8 +148,15 @@ class _ShapeReader:
     @staticmethod
     def _retyped(parts: list[Mapping[str, Any]], value: JSON, path: DataPath) -> str | None:
         if path[-1:] == ("expect",) and isinstance(value, str):
-            return f"write a list: `expect: [{value}]`" if not set(value) & set(",[]{}:#\"'") else "write a list"
-        return retyped(path or ("",), parts[0]["type"] if len(parts) == 1 else "", value)
+            quoted = json.dumps(value) if "'" in value else f"'{value}'"
+            text = quoted if set(value) & set(",[]{}:#\"'") else value
+            return f"write a list: `expect: [{text}]`"
+        if path[-1:] == ("params",) and isinstance(value, list):
+            return "write each parameter under its name, as in `language: English`"
+        if path[-2:-1] == ("expect",):
+            return "write a condition, such as `steps.label.urgent`"
+        wanted = parts[0]["type"] if len(parts) == 1 else ""
+        return retyped(path or ("",), wanted, value) or _FORMS.get(wanted)
 
     def _keeps_rules(self, node: Node, part: Mapping[str, Any], path: DataPath) -> bool:
         """Report a value of the right type that is not allowed, and return whether it is."""
@@ -141,10 +166,11 @@ class _ShapeReader:
             near = nearest(str(value), map(str, choices))
             hint = f"did you mean `{near}`?" if near else f"write {' or '.join(f'`{each}`' for each in choices)}"
             fact = f"cannot be {shown_value(value)}"
-        elif any(len(value) < part[rule] for rule in ("minLength", "minItems", "minProperties") if rule in part):
+        elif any(len(value) < part[rule] for rule in _FILLED if rule in part):
             fact = "cannot be empty"
+            hint = next(_FILLED[rule] for rule in _FILLED if rule in part)
         elif "minimum" in part and value < part["minimum"]:
-            fact = f"must be at least {part['minimum']}, not {value}"
+            fact, hint = f"must be at least {part['minimum']}, not {value}", f"write {part['minimum']} or more"
         elif part.get("propertyNames") and "" in value:
             fact = "has an empty key"
         else:
@@ -200,12 +226,13 @@ class _ShapeReader:
         mark = self.document.mark(path, key=True)
         for key in part.get("required", ()):
             if key not in kept and (*path, key) not in self.shape.broken:
-                hint = f"add `{_ADDED[key]}`" if not path and key in _ADDED else None
+                hint = f"add `{_ADDED.get(key, f'{key}: ...')}`"
                 self._complain(Code.MISSING_KEY, f"{self.where(path)} needs `{key}`", mark, hint)
         choices = [each["required"][0] for each in part.get("oneOf", ())]
         if choices and not any(key in kept or (*path, key) in self.shape.broken for key in choices):
             needed = " or ".join(f"`{key}`" for key in choices)
-            self._complain(Code.MISSING_KEY, f"{self.where(path)} needs {needed}", mark)
+            hint = f"add {' or '.join(f'`{_ADDED[key]}`' for key in choices)}"
+            self._complain(Code.MISSING_KEY, f"{self.where(path)} needs {needed}", mark, hint)
 
     def where(self, path: DataPath) -> str:
         """Return a path in words, such as "`rows.limit` of case `x`"."""

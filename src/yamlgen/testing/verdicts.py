@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from yamlgen.errors import Diagnostic, Mark
+from yamlgen.forecast import RunForecast, price_json
 from yamlgen.value_objects import JSON
 
 
@@ -91,6 +92,8 @@ class TestReport:
         unused: the number of recordings that no case uses, by test file.
         notes: what else a reader should know, as sentences.
         warnings: the warnings about the test files and their pipelines.
+        simulated: the number of recordings that cases use and that are answers of the simulator, by test file.
+        forecast: the forecast of what was sent, with that of each test file; `None` if there was nothing to send.
     """
 
     __test__ = False
@@ -99,6 +102,8 @@ class TestReport:
     unused: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    simulated: dict[str, int] = field(default_factory=dict)
+    forecast: RunForecast | None = None
 
     def count(self, verdict: Verdict) -> int:
         """Return how many cases have a verdict."""
@@ -117,6 +122,8 @@ class TestReport:
             "not_recorded": self.count(Verdict.MISSED),
             "cases": [_case_json(case) for case in self.cases],
             "unused_recordings": dict(self.unused),
+            "simulated_recordings": dict(self.simulated),
+            "forecast": None if self.forecast is None else price_json(self.forecast),
             "notes": list(self.notes),
             "warnings": [each.as_json() for each in self.warnings],
         }

@@ -21,6 +21,9 @@ _PLAIN: Final = re.compile(r"[A-Za-z](?:[\x20-\x7e](?<![:#]))*(?<![\s])")
 
 _INDENT: Final = "  "
 
+_OUTPUT: Final = "output"
+"""The member of a combination of a `matrix` with its value."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewCase:
@@ -62,9 +65,9 @@ def with_cases(document: Document | None, pipeline: str, params: Mapping[str, JS
         message = f"{document.file} has no list of cases to which lines can be added"
         raise UsageError(message, code=Code.WRONG_TYPE, hint="write each case in lines of its own, beginning with `- `")
     last: Node = node.value[-1]
-    end = len(text[: _end(last)].rstrip())
     dash = text.rindex("-", 0, node.value[0].start + 1)
     indent = text[document.source.line_start(dash) : dash]
+    end = _with_comments(text, len(text[: _end(last)].rstrip()), len(indent))
     return text[:end] + newline + newline.join(_lines(cases, indent)) + (text[end:] or newline)
 
 
@@ -75,6 +78,31 @@ def expectations(values: Mapping[str, JSON], schemas: Mapping[str, Any]) -> Iter
     """
     for step, value in values.items():
         yield from _equal(f"steps.{step}", value, schemas.get(step))
+
+
+def null_condition(step: str, value: JSON) -> str | None:
+    """Return the condition that a step lost all that it made for a row, such as `steps.label[0] is none`.
+
+    Args:
+        step: the step.
+        value: its value: null, or a list of items, combinations or samples.
+
+    Returns:
+        The condition, which tests the first value for null; `None` if not all values are null.
+    """
+    at, inner = f"steps.{step}", value
+    if not _is_lost(value):
+        return None
+    while inner is not None:
+        is_list = isinstance(inner, list)
+        at, inner = (f"{at}[0]", inner[0]) if is_list else (f"{at}.{_OUTPUT}", inner[_OUTPUT])
+    return f"{at} is none"
+
+
+def _is_lost(value: JSON) -> bool:
+    if isinstance(value, list) and value:
+        return all(map(_is_lost, value))
+    return value is None or (isinstance(value, dict) and _OUTPUT in value and _is_lost(value[_OUTPUT]))
 
 
 def flow(value: JSON) -> str:
@@ -96,6 +124,25 @@ def _end(node: Node) -> int:
     return (
         max(node.start + 1, *(_end(each) for each in parts)) if node.source.text[node.start] not in "{[" else node.end
     )
+
+
+def _with_comments(text: str, end: int, indent: int) -> int:
+    """Return the offset after the comments that belong to the last case: on its last line, or indented like a case.
+
+    A comment without indentation belongs to the next key, if one follows.
+    """
+    is_last = all(not line.strip() or line.lstrip().startswith("#") for line in text[end:].splitlines()[1:])
+    found = position = end
+    for number, line in enumerate(text[end:].splitlines(keepends=True)):
+        position += len(line)
+        depth = len(line) - len(line.lstrip())
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        if line.strip() and (not number or is_last or (depth >= indent and depth > 0)):
+            found = position - len(line) + len(line.rstrip())
+        elif line.strip():
+            break
+    return found
 
 
 def _equal(at: str, value: JSON, schema: Any) -> Iterator[str]:
