@@ -149,7 +149,8 @@ class ForkServer:
         return self.start(folder, *arguments, **options).wait()
 
     def _another(self):
-        kept = {name: value for name, value in os.environ.items() if not name.upper().endswith("_PROXY")}
+        left = ("_PROXY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
+        kept = {name: value for name, value in os.environ.items() if not name.upper().endswith(left)}
         path = os.pathsep.join([str(GUARD), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         environment = {**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -416,7 +416,7 @@ def test_the_starter_works(tmp_path, monkeypatch, call):
     assert call(*run, "-q").code == 0
     check_outputs(yamlgen.load(folder / "pipeline.yaml"), folder / "out" / "reviews.simulated.jsonl")
     assert test == ["test", "my-pipeline"]
-    assert (call(*test).code, call(*test).err) == (0, "2 passed\n")
+    assert (call(*test).code, call(*test).err) == (0, "2 passed; 4 recorded answers simulated\n")
 
 
 def test_init_goes_into_this_folder_by_default(tmp_path, monkeypatch, call):

@@ -45,6 +45,20 @@ class Cancellation:
         self.reason = self.reason or reason
         self._wake()
 
+    def for_one_run(self) -> Cancellation:
+        """Return the switch of one of several runs: ending this one ends it, but its limits do not stop the others."""
+        made = Cancellation()
+
+        def pass_on() -> None:
+            if self.requested:
+                made.request(self.reason)
+            elif self.closed:
+                made.close(self.reason)
+
+        self.listen(pass_on)
+        pass_on()
+        return made
+
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` when sending stops."""
         self._listeners.append(listener)

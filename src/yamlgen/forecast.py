@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from yamlgen.value_objects import JSON
 
@@ -51,15 +51,18 @@ class StepForecast:
 
 @dataclass(frozen=True, slots=True)
 class RunForecast:
-    """The estimated requests of a run, emitted before it starts.
+    """The estimated requests of a run, emitted before it starts; or of all runs of a test together.
 
     Attributes:
+        pipeline: the name of the pipeline; of a test, the test file, or the number of test files.
         sampled: the number of rows that the estimate is based on; `None` for all rows.
         simulation: the seed, faults and version of the simulator; `None` for a run that uses the API.
         outputs: the minimum and the maximum number of rows of each output, if no row fails; the maximum is `None` if it
             is unknown.
         rounds: how many batches come one after another: the minimum, and the maximum with all re-asks. Each takes up to
             24 hours.
+        replaced: the number of simulated answers in the recordings of a test that the answers replace. Not in the JSON.
+        files: the forecast of each test file, if this is the total of several. Not in the JSON.
     """
 
     pipeline: str
@@ -69,6 +72,8 @@ class RunForecast:
     simulation: Mapping[str, JSON] | None = None
     outputs: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     rounds: tuple[int, int] = (0, 0)
+    replaced: int = 0
+    files: tuple[RunForecast, ...] = ()
 
     @property
     def requests(self) -> int:
@@ -140,6 +145,28 @@ class RunForecast:
             "steps": steps,
             "outputs": {name: {"rows": {"least": rows[0], "most": rows[1]}} for name, rows in self.outputs.items()},
         }
+
+
+def together(files: Sequence[RunForecast]) -> RunForecast:
+    """Return the total of the forecasts of several test files."""
+    return replace(
+        files[0],
+        pipeline=f"{len(files)} test files",
+        rows=sum(each.rows for each in files),
+        steps=tuple(step for each in files for step in each.steps),
+        replaced=sum(each.replaced for each in files),
+        files=tuple(files),
+    )
+
+
+def price_json(forecast: RunForecast) -> dict[str, JSON]:
+    """Return the price of the runs of a test as JSON: the total, and that of each file."""
+    files = forecast.files or (forecast,)
+    return {**_price(forecast), "files": {each.pipeline: _price(each) for each in files}}
+
+
+def _price(forecast: RunForecast) -> dict[str, JSON]:
+    return {"rows": forecast.rows, "requests": forecast.requests, "cost_usd": _span(forecast.cost)}
 
 
 def _total(costs: Iterable[tuple[float, float] | None]) -> tuple[float, float] | None:

@@ -16,6 +16,7 @@ from typing import Final
 from kept import measure_memory, measure_rerun, measure_share
 from limits import measure_hang, measure_quota, measure_rates, measure_squall, measure_storm
 from posted import measure_batches
+from recorded import measure_recorded
 from retries import measure_retries
 from shaped import measure_outputs
 from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
@@ -39,6 +40,7 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "simulator": measure_simulator,
     "share": measure_share,
     "rerun": measure_rerun,
+    "recorded": measure_recorded,
     "batches": measure_batches,
     "outputs": measure_outputs,
     "memory": measure_memory,

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,12 @@ def ended(*command):
     return done.returncode, done.stdout, done.stderr
 
 
+def forked(fork_server, *arguments):
+    """How a command of `yamlgen` ended that was given here."""
+    done = fork_server.call(Path.cwd(), *arguments)
+    return done.code, done.out, done.err
+
+
 def files(folder):
     """The names of all files in a folder that are not hidden."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
@@ -75,9 +82,9 @@ def elsewhere(moved_folder):
 
 
 @pytest.mark.parametrize("moved_folder", ["elsewhere", "gone", "flow/out"], indirect=True)
-def test_the_files_of_a_run_stay_beside_the_pipeline(moved_folder, program):
+def test_the_files_of_a_run_stay_beside_the_pipeline(moved_folder, fork_server):
     """Output, failed rows, record and store are beside the pipeline, and are told as seen from where the user is."""
-    code, _, said = ended(program, "run", "flow/moving.yaml", "--simulate")
+    code, _, said = forked(fork_server, "run", "flow/moving.yaml", "--simulate")
     assert code == 1, said
     assert files(moved_folder / "flow/out") == NOTES
     assert (moved_folder / "flow/out/notes.simulated.jsonl").read_text("utf-8").count("\n") == 39
@@ -88,27 +95,27 @@ def test_the_files_of_a_run_stay_beside_the_pipeline(moved_folder, program):
     assert "record  flow/out/notes.simulated.run.json" in said
 
 
-def test_what_the_command_line_names_stays_there(moved_folder, program):
+def test_what_the_command_line_names_stays_there(moved_folder, fork_server):
     """`-o`, `--store` and `--input` are reckoned from where the command was called; the next run finds its store."""
     (moved_folder / "mine.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
     options = ("--simulate", "-o", "out/mine.csv", "--store", "answers", "--input", "mine.jsonl")
-    code, _, said = ended(program, "run", "flow/moving.yaml", *options)
+    code, _, said = forked(fork_server, "run", "flow/moving.yaml", *options)
     assert code == 0, said
     assert files(moved_folder / "out") == ["mine.csv", "mine.run.json"]
     assert "output  out/mine.csv" in said
     (moved_folder / "mine.jsonl").write_text('{"n": 1}\n{"n": 2}\n{"n": 3}\n')
-    code, _, said = ended(program, "run", "flow/moving.yaml", *options, "--offline")
+    code, _, said = forked(fork_server, "run", "flow/moving.yaml", *options, "--offline")
     assert (code, "2 answers from the store" in said) == (1, True), said
     assert files(moved_folder / "out") == ["mine.csv", "mine.failed.jsonl", "mine.run.json"]
-    code, _, said = ended(program, "retry", "flow/moving.yaml", "--simulate", "--store", "answers")
+    code, _, said = forked(fork_server, "retry", "flow/moving.yaml", "--simulate", "--store", "answers")
     assert (code, "output  out/mine.csv" in said) == (1, True), said
     assert elsewhere(moved_folder) == ["mine.jsonl"]
     assert not (moved_folder / "flow/out/notes.simulated.jsonl").exists()
 
 
-def test_rows_are_printed_from_the_store(moved_folder, program):
+def test_rows_are_printed_from_the_store(moved_folder, fork_server):
     """With `-o -` the rows are read out of the store while the function goes elsewhere."""
-    code, printed, said = ended(program, "run", "flow/moving.yaml", "--simulate", "-o", "-")
+    code, printed, said = forked(fork_server, "run", "flow/moving.yaml", "--simulate", "-o", "-")
     assert code == 1, said
     assert [json.loads(line)["n"] for line in printed.splitlines()] == [n for n in range(1, 41) if n != 3]
     assert not elsewhere(moved_folder)

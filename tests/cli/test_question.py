@@ -1,6 +1,5 @@
 """The question before a dear run, as a person at a terminal answers it."""
 
-import gc
 import io
 import sys
 
@@ -46,7 +45,6 @@ def test_what_is_no_yes_sends_nothing(monkeypatch, answer, code, told):
     monkeypatch.setattr(sys, "stderr", Terminal(screen := io.BytesIO(), encoding="utf-8"))
     with pytest.raises(SystemExit) as ended:
         main()
-    gc.unfreeze()
     *_, fact, hint, explanation = screen.getvalue().decode().splitlines()
     assert ended.value.code == code
     assert told in fact

@@ -63,7 +63,7 @@ class TestExitCodes:
         """Nothing is printed but the count, on stderr."""
         assert call("test", "--record", "--simulate").code == 0
         done = call("test")
-        assert (done.code, done.out, done.err) == (0, "", "2 passed\n")
+        assert (done.code, done.out, done.err) == (0, "", "2 passed; 2 recorded answers simulated\n")
 
     def test_a_failed_case_exits_with_1(self, tested, call):
         """The condition has its place."""
@@ -139,8 +139,32 @@ class TestOptions:
     def test_the_price_is_told_before_it_is_paid(self, call):
         """The forecast is the first line."""
         done = call("test", "--record", "--simulate")
-        assert done.err.startswith("small (simulated): 3 rows, ")
+        assert done.err.startswith("small.test.yaml (simulated): 3 rows, ")
         assert "requests to send" in done.err.partition("\n")[0]
+
+    def test_the_price_of_several_files_is_told_for_each_and_in_total(self, tested, call):
+        """The total comes last, before the question; no request is sent before."""
+        (tested / "other.test.yaml").write_text(TESTS, encoding="utf-8")
+        lines = call("test", "--record", "--simulate").err.splitlines()
+        assert [line.partition(" (simulated): ")[0] for line in lines[:3]] == [
+            "other.test.yaml",
+            "small.test.yaml",
+            "2 test files",
+        ]
+        assert "6 requests to send" in lines[2]
+
+    @pytest.mark.parametrize("run", ["2019", "2026x", "lates"])
+    @pytest.mark.usefixtures("small")
+    def test_a_misspelt_run_is_no_path(self, call, run):
+        """Before or after the path; without one, the message names the word."""
+        call("run", "small.yaml", "--simulate", "-q")
+        for arguments in (["--from-run", run, "small.yaml"], ["small.yaml", "--from-run", run]):
+            done = call("test", *arguments, "--simulate")
+            assert (done.code, f"there is no run `{run}`" in done.err) == (2, True)
+        assert (
+            f"requires one PATH: a pipeline, or the test file to write; `{run}` is read as"
+            in call("test", "--from-run", run).err
+        )
 
     @pytest.mark.parametrize("arguments", [["small.yaml", "--from-run"], ["--from-run", "small.yaml"]])
     @pytest.mark.usefixtures("small")
@@ -150,7 +174,7 @@ class TestOptions:
         done = call("test", *arguments, "--rows", "2")
         assert done.code == 0
         assert re.match(r"small\.test\.yaml: 2 cases written from run 20", done.err)
-        assert call("test").err == "2 passed\n"
+        assert call("test").err == "2 passed; 2 recorded answers simulated\n"
 
     def test_a_folder_is_searched_below(self, tested, call, monkeypatch):
         """Without a path, the current folder is."""
@@ -232,6 +256,25 @@ class TestJunit:
             "skipped": "0",
             "time": "",
         }
+
+    def test_counts_are_those_of_the_elements(self):
+        """For each file: tests, failures, errors and seconds, whatever the verdicts."""
+        passed = CaseVerdict("a.test.yaml", "fine", MARK, Verdict.PASSED, 0.5)
+        other = CaseVerdict("b.test.yaml", "fine", MARK, Verdict.PASSED, 1.25)
+        cases = (passed, *flawed(3).cases, *missed(2).cases, other, passed)
+        suites = list(ET.fromstring(junit(TestReport(cases))))  # noqa: S314
+        assert [(suite.get("name"), suite.get("tests")) for suite in suites] == [
+            ("a.test.yaml", "6"),
+            ("b.test.yaml", "1"),
+            ("a.test.yaml", "1"),
+        ]
+        for suite in suites:
+            found = list(suite.iter("testcase"))
+            assert int(suite.get("tests")) == len(found)
+            assert int(suite.get("failures")) == len(list(suite.iter("failure")))
+            assert int(suite.get("errors")) == len(list(suite.iter("error")))
+            assert float(suite.get("time")) == pytest.approx(sum(float(case.get("time")) for case in found))
+            assert all(set(case.attrib) == _ATTRIBUTES["testcase"] and len(case) < 2 for case in found)
 
     def test_what_is_not_recorded_is_apart_from_failures(self):
         """It is an error with a type of its own."""

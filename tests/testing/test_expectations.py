@@ -1,7 +1,7 @@
 """Conditions: what they can read, what `validate` finds in them, and how they are judged."""
 
 import pytest
-from written_suites import PIPELINE, lay_out, read, told
+from written_suites import PIPELINE, SUITE, lay_out, read, told
 
 from yamlgen.errors import Mark
 from yamlgen.testing.expectations import judge, nested
@@ -148,3 +148,36 @@ def test_fields_are_nested_by_their_parts():
     fields = {"label": {"n": 1}, "label.topic": {"n": 2}, "a.b.c": {"n": 3}}
     assert nested(fields) == {"label": {"n": 1, "topic": {"n": 2}}, "a": {"b": {"c": {"n": 3}}}}
     assert fields["label"] == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("true", "`true` is always true: it reads no value"),
+        ("1 == 2", "`1 == 2` is always false: it reads no value"),
+        ("not []", "`not []` is always true: it reads no value"),
+        ("params.language == 'French'", "`params.language == 'French'` is always false: it reads only parameters"),
+    ],
+)
+def test_a_condition_that_reads_nothing_of_the_run_is_a_warning(source, expected, tmp_path):
+    """It tests nothing; the file is valid."""
+    suite, (found,) = read(lay_out(tmp_path, SUITE.replace(FIRST, f'"{source}", ')))
+    assert suite is not None
+    assert (found.severity, found.mark.line, found.mark.column) == ("warning", 8, 15)
+    assert found.message == expected
+    assert found.hint == "compare a value of `steps` or `output`"
+
+
+def test_a_constant_with_a_message_is_a_warning_at_its_expression(tmp_path):
+    """A case of several rows has other values to compare."""
+    (found,) = told(tmp_path, LAST, '{expression: "2 > 1", message: no}')
+    assert found.startswith("20:28 YG104 `2 > 1` is always true: it reads no value | compare a value of `rows`")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["row.text != ''", "steps.label.urgent or true", "params.language == row.text", "output is none or 1 == 1"],
+)
+def test_a_condition_that_reads_a_row_a_step_or_an_output_is_silent(source, tmp_path):
+    """It may be false for another answer or another row."""
+    assert not [each for each in told(tmp_path, FIRST, f'"{source}", ') if "always" in each]

@@ -48,8 +48,9 @@ def test_a_false_condition_shows_the_failed_rows_too(project):
 
 
 def test_the_only_row_that_fails_is_a_flaw(project):
-    """Its conditions are not judged: steps are missing."""
+    """Its conditions are not judged: steps are missing. Without re-asks, none is told as not recorded."""
     edit(project / "triage.yaml", 'row.id != "t-3"', 'row.id != "t-0"')
+    edit(project / "triage.yaml", "schema: schemas/triage.json", "schema: schemas/triage.json, reasks: 0")
     assert [what for what, _ in judged("one ticket")] == ["`label` failed"]
 
 
@@ -95,3 +96,22 @@ def test_a_condition_is_told_with_its_place(project):
     edit(project / "triage.test.yaml", 'output.reply != ""', 'output.reply == "x"')
     (case,) = yamlgen.test("triage.test.yaml", cases="one ticket").cases
     assert (case.flaws[0].mark.line, case.flaws[0].mark.column) == (6, 39)
+
+
+@pytest.mark.parametrize("keys", ["", "    on_error: null\n"])
+def test_re_asks_that_are_not_recorded_are_told(project, keys):
+    """An edited check rejects a recorded answer, after which a run re-asks; whatever then happens to the step."""
+    edit(
+        project / "triage.yaml", "    check:\n      - row.id", f"{keys}    check:\n      - row.id == 'none' and row.id"
+    )
+    if keys:
+        edit(project / "triage.yaml", "steps.label.topic", "steps.label")
+        edit(project / "triage.test.yaml", "steps.label.topic !=", "steps.label !=")
+    reports = [yamlgen.test("triage.test.yaml", cases=case).cases[0] for case in ("one ticket", "all tickets")]
+    told = [[flaw for flaw in each.flaws if "re-asks" in flaw.what] for each in reports if each.flaws]
+    assert [flaw.what for flaws in told for flaw in flaws] == [
+        "further re-asks of `label` are not recorded",
+        "further re-asks of `label` are not recorded in 4 rows",
+    ][: len(told)]
+    assert told
+    assert "yamlgen.test(record='all')" in told[0][0].detail

@@ -8,7 +8,7 @@ import tested_triage
 from written_suites import lay_out, told
 
 import yamlgen
-from scripted_api import KEY
+from scripted_api import KEY, ScriptedServer, said
 
 OUTLINE = """\
 version: 1
@@ -46,9 +46,9 @@ def recorded(monkeypatch, seed, **options):
     """The report of a recording whose answers depend on a seed."""
 
     async def tested():
-        async with yamlgen.simulate(seed=seed) as address:
-            monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
-            return await yamlgen.atest("letters.test.yaml", record=True, **options)
+        async with ScriptedServer(lambda body: said(f"{seed}: {body['messages'][-1]['content']}")) as server:
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+            return await yamlgen.atest("letters.test.yaml", **{"record": True, **options})
 
     return asyncio.run(tested())
 
@@ -76,12 +76,7 @@ def test_recording_everything_leaves_nothing_unused(folder, monkeypatch):
     recorded(monkeypatch, 1)
     before = (folder / "letters.answers.jsonl").read_text("utf-8")
 
-    async def tested():
-        async with yamlgen.simulate(seed=2) as address:
-            monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
-            return await yamlgen.atest("letters.test.yaml", record="all", prune=True)
-
-    assert asyncio.run(tested()).passed
+    assert recorded(monkeypatch, 2, record="all", prune=True).passed
     after = (folder / "letters.answers.jsonl").read_text("utf-8")
     answers = [line for line in before.splitlines() if "fingerprint" in line]
     assert not set(answers) & set(after.splitlines())
@@ -131,7 +126,7 @@ def test_two_files_with_the_same_recordings_are_refused(folder):
         ("./triage.yaml", "the pipeline"),
         ("triage.answers.jsonl", "the file of recorded answers"),
         ("data/../data/gold.csv", "a file of rows"),
-        ("out/labels.jsonl", "an output of the pipeline"),
+        ("out/labels.jsonl", "a file that a run of the pipeline writes"),
     ],
 )
 def test_a_golden_file_that_is_another_file_is_an_error(tmp_path, path, what):

@@ -1,5 +1,7 @@
 """A request that is not recorded: what now differs, by file and line, and what recording it would cost."""
 
+import shutil
+
 import pytest
 import tested_triage
 from tested_triage import edit
@@ -54,7 +56,7 @@ def test_what_is_recorded_is_no_miss():
             "prompts/triage.md",
             "Give it up to three labels.\n",
             "",
-            ("prompts/triage.md:3", "Give it up to three labels.", None),
+            ("prompts/triage.md:4", "Give it up to three labels.", None),
         ),
         (
             "triage.yaml",
@@ -90,7 +92,7 @@ def test_what_is_recorded_is_no_miss():
             "triage.test.yaml",
             "my money?",
             "my cash?",
-            ("triage.test.yaml:4", "Where is my money?", "Where is my cash?"),
+            ("triage.test.yaml:5", "Where is my money?", "Where is my cash?"),
         ),
     ],
     ids=["line", "line with a value", "added", "removed", "system", "setting", "model", "key", "schema", "row"],
@@ -153,7 +155,7 @@ def test_a_new_row_of_a_file_has_its_place(project):
     """A row that was added is named with its file."""
     edit(project / "tickets.csv", "t-4,A refund please", "t-4,Something else")
     (miss,) = misses("all tickets")
-    assert (miss.rows, miss.changes[0][0]) == (1, "tickets.csv, row 4")
+    assert (miss.rows, miss.changes[0][0]) == (1, "tickets.csv:5")
 
 
 def test_a_step_without_recordings_has_no_nearest_one(project):
@@ -217,7 +219,7 @@ cases:
         ("parts.yaml", "Part {{", "Piece {{", ("parts.yaml:12", "Part 0 of k.", "Piece 0 of k.")),
         ("parts.yaml", '"Hi."', '"Hey."', ("parts.yaml:18", "Hi.", "Hey.")),
         ("parts.yaml", "samples: 2", "samples: 3", ("parts.yaml:9", None, "another sample")),
-        ("parts.yaml", "default: dry", "default: warm", ("parts.yaml:14", "Be dry.", "Be warm.")),
+        ("parts.yaml", "default: dry", "default: warm", ("parts.yaml:4", "Be dry.", "Be warm.")),
         (
             "parts.yaml",
             "model: claude-haiku-5-5",
@@ -234,7 +236,7 @@ cases:
             "parts.test.yaml",
             "green kettle",
             "blue kettle",
-            ("parts.test.yaml:4", "Part 0 of green kettle.", "Part 0 of blue kettle."),
+            ("parts.test.yaml:5", "Part 0 of green kettle.", "Part 0 of blue kettle."),
         ),
     ],
     ids=["loop", "turn", "samples", "parameter", "model setting", "model", "item"],
@@ -249,3 +251,111 @@ def test_a_change_has_its_place_in_any_kind_of_template(tmp_path, monkeypatch, f
     edit(tmp_path / file, old, new)
     (case,) = yamlgen.test("parts.test.yaml").cases
     assert change in case.misses[0].changes
+
+
+TAGGED = """\
+version: 1
+input: {path: tagged.csv, id: id}
+model: claude-haiku-5-5
+steps:
+  label:
+    system: Label it.
+    prompt: {file: label.md}
+    output: {schema: {type: object, properties: {kind: {type: string}}, required: [kind], additionalProperties: false}}
+output: {path: out/tagged.jsonl}
+"""
+LABEL = """\
+Text {{ row.id }}: {{ row.text }}
+{% if row.tags %}
+{% for tag in row.tags %}
+- {{ tag }}
+{% endfor %}
+{% endif %}
+{% if row.flag %}
+It is urgent.
+{% endif %}
+Be exact.
+"""
+TAGGED_CASES = """\
+version: 1
+pipeline: tagged.yaml
+cases:
+  - name: one
+    row: {id: t1, text: "five\\nlines", tags: [red, blue], flag: true}
+    expect: [steps.label.kind != ""]
+  - name: two
+    row: {id: t2, text: short, tags: [], flag: false}
+    expect: [steps.label.kind != ""]
+"""
+
+
+@pytest.fixture(scope="module")
+def tagged_recordings(tmp_path_factory):
+    """A recorded test whose prompt has conditions, a loop, and a value of two lines."""
+    folder = tmp_path_factory.mktemp("tagged")
+    for name, text in {"tagged.yaml": TAGGED, "label.md": LABEL, "tagged.test.yaml": TAGGED_CASES}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    yamlgen.test(folder / "tagged.test.yaml", record=True, simulate=True)
+    shutil.rmtree(folder / ".yamlgen")
+    return folder
+
+
+@pytest.fixture
+def tagged(tagged_recordings, tmp_path, monkeypatch):
+    """Change to a copy of that test."""
+    shutil.copytree(tagged_recordings, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def changes():
+    """How the request of the first case differs."""
+    (case,) = yamlgen.test("tagged.test.yaml", cases="one").cases
+    return case.misses[0].changes
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "change"),
+    [
+        ("label.md", "exact.\n", "exact.\n\n", ("label.md:11", None, '""')),
+        ("label.md", "Be exact", "  Be exact", ("label.md:10", '"Be exact."', '"  Be exact."')),
+        ("label.md", "- {{", "* {{", ("label.md:4", "- red", "* red")),
+        ("label.md", "{% if row.tags", "\n{% if row.tags", ("label.md:2", None, '""')),
+        ("label.md", "Be exact.\n", "", ("label.md:8", "Be exact.", None)),
+        ("tagged.yaml", "system: Label it.", 'system: "\\nLabel it."', ("tagged.yaml:6", None, '""')),
+        ("tagged.yaml", "system: Label it.", "system: Label them.", ("tagged.yaml:6", "Label it.", "Label them.")),
+        ("tagged.test.yaml", "nlines", "nrows", ("tagged.test.yaml:5", "lines", "rows")),
+        ("tagged.test.yaml", "nlines", "nlines\\nmore", ("tagged.test.yaml:5", None, "more")),
+        ("tagged.test.yaml", "red, blue", "red, green", ("tagged.test.yaml:5", "- blue", "- green")),
+        ("tagged.test.yaml", "blue], flag: true", "blue], flag: false", ("`messages[0]`", "It is urgent.", None)),
+        ("label.md", "{% if row.flag %}", "{% if not row.flag %}", ("`messages[0]`", "It is urgent.", None)),
+    ],
+    ids=[
+        "blank line at the end",
+        "indent",
+        "line of a loop",
+        "blank line",
+        "last line",
+        "blank line of system",
+        "system",
+        "second line of a value",
+        "longer value",
+        "item of a loop",
+        "column of a condition",
+        "condition",
+    ],
+)
+def test_a_change_never_has_a_guessed_place(tagged, file, old, new, change):
+    """A line has the place that it certainly comes from; else the field of the request."""
+    edit(tagged / file, old, new)
+    assert changes() == (change,) or change in changes()
+
+
+def test_a_row_is_compared_with_the_recording_that_no_other_row_uses(project):
+    """A row whose text differs in one letter is not compared with the row after it."""
+    path = project / "tickets.csv"
+    path.write_text("id,text,topic\nt-1,t1,praise\nt-2,t2,praise\nt-4,t4,billing\n", "utf-8")
+    yamlgen.test("triage.test.yaml", record=True, simulate=True)
+    edit(path, "t-4,t4", "t-4,T4")
+    (miss,) = misses("all tickets")
+    assert miss.changes == (("tickets.csv:4", "t4", "T4"),)

@@ -316,6 +316,43 @@ def test_rows_of_a_run_are_chosen(fresh, rows, names):
     assert [each.case for each in yamlgen.test("triage.test.yaml").cases] == names
 
 
+@pytest.mark.parametrize(
+    ("keys", "condition"),
+    [
+        ("on_error: null", "steps.label is none"),
+        ("for_each: '[1, 2]'\n    on_item_error: null", "steps.label[0] is none"),
+        ("matrix: {tone: [dry, warm]}\n    samples: 2\n    on_item_error: null", "steps.label[0].output[0] is none"),
+    ],
+)
+def test_a_row_whose_step_is_null_becomes_a_case_that_passes(fresh, keys, condition):
+    """Its condition says that the step failed for this row."""
+    (fresh / "triage.test.yaml").unlink()
+    edit(fresh / "triage.yaml", "    check:", f"    {keys}\n    check:")
+    edit(fresh / "triage.yaml", "The topic is {{ steps.label.topic }}.", "The topic is {{ steps.label | tojson }}.")
+    yamlgen.run("triage.yaml", simulate=True)
+    yamlgen.cases_from_run("triage.yaml", rows="t-3,", simulate=True)
+    assert f"- {condition}\n" in (fresh / "triage.test.yaml").read_text("utf-8")
+    assert yamlgen.test("triage.test.yaml").passed
+
+
+@pytest.mark.parametrize(
+    ("path", "rows", "message"),
+    [
+        (".", None, ". is a folder"),
+        ("triage.yaml", "0", "`rows='0'` chooses no row"),
+        ("no", None, "no does not exist"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_a_path_or_rows_that_name_nothing_are_an_error(path, rows, message):
+    """Nothing is written."""
+    yamlgen.run("triage.yaml", simulate=True)
+    with pytest.raises(yamlgen.YamlgenError) as wrong:
+        yamlgen.cases_from_run(path, rows=rows, simulate=True)
+    assert wrong.value.message == message
+    assert wrong.value.hint
+
+
 def test_cases_are_added_without_changing_the_file(project):
     """Comments and the author's own cases stay; a case of this name is not written twice."""
     path = project / "triage.test.yaml"

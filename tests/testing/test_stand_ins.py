@@ -10,7 +10,7 @@ from test_replay import Taken
 from counted_runs import fact
 from scripted_api import call, said
 from yamlgen.testing.recording_file import compose_recordings
-from yamlgen.testing.stand_ins import StandIns, replaced, stand_ins_of
+from yamlgen.testing.stand_ins import StandIns, replaced, stand_ins_of, staying_value
 
 values = st.text(min_size=4, max_size=12) | st.integers(0, 10**6) | st.floats(0, 1e6, width=32)
 MAIL = 'Ann "A" Lee <ann@example.com>'
@@ -45,10 +45,82 @@ def test_a_number_is_replaced_as_a_whole():
     assert stand_ins.hide_request(body) == {"max_tokens": 42, "messages": [{"role": "user", "content": "[row.n]"}]}
 
 
-@pytest.mark.parametrize("value", ["abc", "", None, True, [], {}])
-def test_short_strings_and_other_values_have_no_stand_in(value):
+@pytest.mark.parametrize("value", ["", " ", "+", None, True, [], {}])
+def test_signs_and_other_values_have_no_stand_in(value):
     """They would be found anywhere, or are not text."""
     assert not stand_ins_of(["row.x"], {"x": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(True, True), ({"a": [False]}, False), ("+", "+"), ("", None), (" ", None), (None, None), ("Al", None), (7, None)],
+)
+def test_a_value_that_cannot_be_left_out_is_known(value, told):
+    """An empty one tells nothing."""
+    assert staying_value("row.x", {"x": value}) is told
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "hidden"),
+    [
+        ("Al", "Al also, al. Al!", "[x] also, al. [x]!"),
+        ("Al", r'{"a": "one\nAl", "b": "\u2028Al"}', r'{"a": "one\n[x]", "b": "\u2028[x]"}'),
+        ("42", "42, 421, 4.42, 42.", "[x], 421, 4.42, [x]."),
+        ("O'B", 'O\'B "O\\u0027B"', '[x] "[x]"'),
+        ("Ü", r"Ü \u00dc Über", "[x] [x] Über"),
+        ("王明", "客户王明说", "客户[x]说"),
+        (42, r'{"a": "one\n42"}', r'{"a": "one\n[x]"}'),
+    ],
+)
+def test_a_short_value_is_replaced_as_a_word(value, text, hidden):
+    """Also after an escape in JSON text; in a script without spaces anywhere."""
+    assert StandIns({"[x]": value}).hide(text) == hidden
+    assert json.dumps(StandIns({"[x]": value}).restore(hidden)).count("[x]") == 0
+
+
+@pytest.mark.parametrize(
+    "value", ["two\nlines", 'a "quote"', "back\\slash", "Jürgen Ü", "ab\u2028cd", "<b>&'x'", "😀😀😀😀"]
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_value_is_hidden_in_every_spelling(value, nested):
+    """As it is, in JSON, in JSON with escapes, and in JSON within JSON values."""
+    row = {"x": {"parts": [value]}} if nested else {"x": value}
+    stand_ins = stand_ins_of(["row.x"], row)
+    text = f"{value} {json.dumps(value)} {json.dumps(value, ensure_ascii=False)} in{value}side"
+    hidden = stand_ins.hide(text)
+    assert hidden.count("[row.x") == 4
+    assert stand_ins.restore(f"{value}: {stand_ins.hide(value)}") == f"{value}: {value}"
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "is_told"),
+    [
+        (70123, "70,123", True),
+        (70123, "170,123", False),
+        (70123, "70123.00", True),
+        (1.5, "1.50", False),
+        (12, "12", False),
+    ],
+)
+def test_a_number_with_other_digits_remains(value, text, is_told):
+    """As a format writes it; a part of another number does not count."""
+    stand_ins = StandIns({"[x]": value})
+    assert stand_ins.remaining(stand_ins.hide(f"at {text}!")) == ({"[x]"} if is_told else set())
+
+
+@pytest.mark.parametrize("number", [70123, 1.5])
+def test_a_number_in_a_row_gets_a_number(number):
+    """The same one for each row, of its kind; a replay hides it in the same way."""
+    stand_ins = stand_ins_of(["row.n"], {"n": number})
+    row = replaced({"n": number, "nested": {"type": number}}, stand_ins)
+    assert row["n"] == row["nested"]["type"] != number
+    assert type(row["n"]) is type(number)
+    assert row == replaced(
+        {"n": number * 2, "nested": {"type": number * 2}}, stand_ins_of(["row.n"], {"n": number * 2})
+    )
+    text = '{"n": %s} %s'
+    again = stand_ins_of(["row.n"], row).hide(text % (json.dumps(row["n"]), row["n"]))
+    assert again == stand_ins.hide(text % (json.dumps(number), number))
 
 
 def test_the_parts_of_a_list_have_stand_ins():

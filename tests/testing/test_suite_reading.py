@@ -70,7 +70,7 @@ def test_the_input_of_the_pipeline_is_not_needed(tmp_path):
         (
             "params: {strict: true}",
             'params: {strict: "yes"}',
-            '11:22 YG402 the value of `strict` does not match its schema: "yes" is not of type "boolean" | None',
+            '11:22 YG402 the value of `strict` does not match its schema: "yes" is not of type "boolean" | write a',
         ),
         (
             "params: {language: English}\n",
@@ -216,3 +216,37 @@ def test_a_missing_test_file_is_reported(tmp_path):
     suite, (found,) = read(tmp_path / "none.test.yaml")
     assert suite is None
     assert found.code is Code.UNREADABLE
+
+
+def test_gold_needs_a_column_that_tells_rows_apart(tmp_path):
+    """Otherwise each row would be compared with the output rows of all with its value."""
+    path = lay_out(tmp_path, SUITE.replace("{on: id,", "{on: group,").replace("[row.text]", "[]"))
+    rows = "id,text,topic,group\n1,a,billing,x\n2,b,other,y\n3,c,praise,x\n"
+    (tmp_path / "data" / "gold.csv").write_text(rows, "utf-8")
+    (found,) = [each for each in read(path)[1] if each.severity == "error"]
+    assert (found.mark.line, found.mark.column) == (19, 16)
+    assert found.message == "rows 1 and 3 of case `hand labels` have the same `group`, x"
+    assert found.hint == "write a column that is different in each row"
+
+
+@pytest.mark.parametrize("name", ["gold.json", "gold.csv", "gold.txt", "gold"])
+def test_the_format_of_rows_applies_whatever_their_extension(name, tmp_path):
+    """The author has set it for these rows."""
+    path = lay_out(tmp_path, SUITE.replace("data/gold.csv, format: csv", f"data/{name}, format: jsonl"))
+    first = path.read_text("utf-8").replace("data/gold.csv, limit: 2", "data/rows.csv")
+    path.write_text(first, "utf-8")
+    (tmp_path / "data" / "rows.csv").write_text("id,text\n1,a\n", "utf-8")
+    (tmp_path / "data" / name).write_text('{"id": 1, "text": "a", "topic": "other"}\n', "utf-8")
+    suite, found = read(path)
+    assert found == []
+    assert [dict(each.row)["topic"] for each in suite.cases[3].rows()] == ["other"]
+
+
+def test_rows_of_an_unknown_format_are_told_with_the_keys_of_a_test(tmp_path):
+    """`input` is a key of pipelines."""
+    path = lay_out(tmp_path, SUITE.replace("data/gold.csv, format: csv", "data/gold.txt"))
+    (tmp_path / "data" / "gold.txt").write_text("1\n", "utf-8")
+    (found,) = read(path)[1]
+    assert (found.code, found.mark.line, found.mark.column) == (Code.UNKNOWN_FORMAT, 18, 18)
+    assert found.message == "the extension `.txt` is not a known format"
+    assert found.hint == "use .jsonl, .json or .csv, or set `format` under `rows`"

@@ -30,7 +30,7 @@ from written_suites import lay_out, read, told
         (
             "limit: 2",
             "limit: 0",
-            "14:40 YG104 `rows.limit` of case `the first two` must be at least 1, not 0 | None",
+            "14:40 YG104 `rows.limit` of case `the first two` must be at least 1, not 0 | write 1",
         ),
         (
             "limit: 2",
@@ -43,7 +43,7 @@ from written_suites import lay_out, read, told
         (
             "{label.topic: topic}",
             "{}",
-            "19:28 YG104 `gold.fields` of case `hand labels` cannot be empty | None",
+            "19:28 YG104 `gold.fields` of case `hand labels` cannot be empty | add a field, such as",
         ),
         ("expression: '", "expresion: '", "12:15 YG101 unknown key `expresion` in `expect[0]` of case"),
         (

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from yamlgen.api.case_runs import CaseRun, CaseRunner
+from yamlgen.api.recording_runs import left_in, secrets_of
 from yamlgen.api.test_files import OpenedSuite
 from yamlgen.errors import YamlgenError, near
 from yamlgen.store.run_session import open_runs
 from yamlgen.testing.goldens import write_golden
 from yamlgen.testing.judging import Judgement, judge_case
+from yamlgen.testing.line_ends import with_lf
 from yamlgen.testing.misses import RecordedSteps, misses_of
 from yamlgen.testing.recordings import RecordingKey
-from yamlgen.testing.replay import replay
+from yamlgen.testing.replay import Originals, ReplayedCase, replay
+from yamlgen.testing.sent_parts import MissedRow
+from yamlgen.testing.stand_ins import stand_ins_of
 from yamlgen.testing.suite import CheckedCase, CheckedSuite
 from yamlgen.testing.verdicts import CaseVerdict, Flaw, Verdict
+from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,17 @@ class CaseReplay:
         verdict: its verdict.
         used: the keys of the recordings that it used.
         missing: the positions of the rows that lack a recording.
+        originals: the requests that each of these recordings has answered, if values are left out of them.
+        staying: the values to be left out that cannot be, by the number of the expression.
+        notes: what was not written into its golden file, and what was, as sentences.
     """
 
     verdict: CaseVerdict
     used: frozenset[RecordingKey]
     missing: frozenset[int]
+    originals: Mapping[RecordingKey, Originals] = field(default_factory=dict)
+    staying: Mapping[int, JSON] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 async def replay_case(
@@ -49,21 +60,43 @@ async def replay_case(
         update: whether to write the golden file anew.
 
     Raises:
-        YamlgenError: the rows cannot be run, or a golden file cannot be read or written.
+        YamlgenError: the rows cannot be run, or a golden file cannot be read or written; or it would contain a secret.
     """
     suite, started = opened.suite, time.monotonic()
     async with replay(case, opened.answers, redact=suite.config.redact) as done:
         rows = frozenset(each.row for each in done.missing)
         if rows:
-            place = partial(_row_place, suite, case)
-            misses = misses_of(case.plan, done.missing, done.not_reached, recorded, place)
+            row = partial(_missed_row, suite, case, done)
+            misses = misses_of(case.plan, done.missing, done.not_reached, recorded, row, done.used)
             seconds = time.monotonic() - started
             verdict = CaseVerdict(suite.shown, case.name, case.mark, Verdict.MISSED, seconds, misses=misses)
-            return CaseReplay(verdict, done.used, rows)
-        made = judge_case(case, suite.path.parent, done.run_reader, done.entry, update=update)
-    if update and made.golden is not None and case.config.golden is not None:
-        write_golden(suite.path.parent / case.config.golden, made.golden)
-    return CaseReplay(_verdict(suite, case, made, started), done.used, rows)
+            notes = tuple(_written(suite, verdict, case, None) if update else ())
+            return CaseReplay(verdict, done.used, rows, done.originals, done.staying, notes)
+        made = judge_case(
+            suite,
+            case,
+            done.run_reader,
+            done.entry,
+            limit=done.limit,
+            unasked=done.unasked,
+            update=update,
+        )
+    verdict = _verdict(suite, case, made, started)
+    notes = tuple(_written(suite, verdict, case, made) if update else ())
+    return CaseReplay(verdict, done.used, rows, done.originals, done.staying, notes)
+
+
+def _written(suite: CheckedSuite, verdict: CaseVerdict, case: CheckedCase, made: Judgement | None) -> Iterator[str]:
+    """Write the golden file of a case that has passed otherwise, and yield what a reader should know."""
+    if case.config.golden is None:
+        return
+    path = suite.path.parent / case.config.golden
+    if made is None or made.golden is None or made.flaws:
+        why = "is not recorded" if verdict.verdict is Verdict.MISSED else "failed, perhaps without some of its rows"
+        yield f"{near(path)} is not written: case `{case.name}` {why}"
+        return
+    write_golden(path, made.golden, case, secrets_of(case.plan))
+    yield from left_in(path, made.staying)
 
 
 async def ask_case(
@@ -93,7 +126,7 @@ async def ask_case(
             except YamlgenError as error:
                 raise error.replace(hint=_without_store(error.hint)) from error.__cause__
             with open_runs(done.place) as run_reader:
-                made.append(judge_case(case, suite.path.parent, run_reader, run_reader.run(done.entry.name)))
+                made.append(judge_case(suite, case, run_reader, run_reader.run(done.entry.name)))
     return _of_repeats(suite, case, made, min_pass, started)
 
 
@@ -125,9 +158,12 @@ def _verdict(suite: CheckedSuite, case: CheckedCase, made: Judgement, started: f
     return CaseVerdict(suite.shown, case.name, case.mark, kind, seconds, made.flaws, gold=made.gold)
 
 
-def _row_place(suite: CheckedSuite, case: CheckedCase, row: int) -> str:
-    """Return the place of a row of a case."""
-    rows = case.config.rows
-    if rows is None:
-        return f"{case.mark.file}:{case.mark.line}"
-    return f"{near(Path(suite.shown).parent / rows.path)}, row {row + 1}"
+def _missed_row(suite: CheckedSuite, case: CheckedCase, done: ReplayedCase, number: int) -> MissedRow:
+    """Return a row of a case whose requests are not recorded, with what its steps returned."""
+    row = next((each for each in case.rows() if each.index == number), None)
+    stored = done.run_reader.row(done.entry, number)
+    names = frozenset(step.name for step in case.plan.steps)
+    values = {} if stored is None else done.run_reader.values(stored, names)
+    columns = {} if row is None else with_lf(row.row)
+    stand_ins = stand_ins_of(suite.config.redact, columns)
+    return MissedRow(case.place(number), with_lf(case.plan.scope(columns, values)), stand_ins)

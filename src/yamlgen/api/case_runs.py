@@ -15,8 +15,10 @@ from yamlgen.api.preparation import estimate
 from yamlgen.api.run_execution import FinishedRun, execute
 from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
-from yamlgen.errors import Code, LimitReached
-from yamlgen.events import AnswerReceived, Emit, Event, RunForecast, StreamCut
+from yamlgen.claude.provider import ClaudeProvider
+from yamlgen.errors import Code, Interrupted, LimitReached
+from yamlgen.events import AnswerReceived, Emit, Event, RunForecast, RunStarted, StreamCut
+from yamlgen.forecast import together
 from yamlgen.option_names import option
 from yamlgen.testing.suite import CheckedCase, CheckedSuite
 
@@ -47,6 +49,23 @@ class CaseRun:
         return f"{self.suite.shown}: {self.case.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunsOfFile:
+    """The runs of a test file that a command makes.
+
+    Attributes:
+        suite: the test file.
+        runs: the runs.
+        options: their options.
+        replaced: the number of recorded answers of the simulator that answers of models replace.
+    """
+
+    suite: CheckedSuite
+    runs: tuple[CaseRun, ...]
+    options: RunOptions
+    replaced: int = 0
+
+
 @dataclass
 class CaseRunner:
     """Runs cases one after another, within the limits of their pipelines.
@@ -57,63 +76,98 @@ class CaseRunner:
         emit: receives the events of the runs.
         cancellation: ends the runs early.
         spent: the cost until now, in US dollars, as far as prices are known.
+        started: the name of the latest run in its store; `None` before it has started.
+        forecast: the forecast of all runs; `None` if there is none.
     """
 
     options: RunOptions
     confirm: Confirm | None = None
     emit: Emit | None = None
-    cancellation: Cancellation | None = None
+    cancellation: Cancellation = field(default_factory=Cancellation)
     spent: float = field(default=0.0, init=False)
+    started: str | None = field(default=None, init=False)
+    forecast: RunForecast | None = field(default=None, init=False)
 
-    async def foresee(self, runs: Sequence[CaseRun], repeat: int = 1) -> None:
-        """Emit the forecast of these runs together, and ask for their confirmation if a pipeline requires it.
+    async def foresee(self, files: Sequence[RunsOfFile], repeat: int = 1) -> None:
+        """Emit one forecast of all runs, and ask for one confirmation if a pipeline requires it.
+
+        Args:
+            files: the runs, by test file.
+            repeat: how often each is run.
 
         Raises:
             LimitReached: the runs are not confirmed.
             YamlgenError: a run could not start.
         """
-        forecasts = [await estimate(each.pipeline, params=each.case.plan.params, options=self.options) for each in runs]
+        forecasts = [await _forecast(each, repeat) for each in files if each.runs]
         if not forecasts:
             return
-        steps = tuple(step for each in forecasts for step in each.steps) * repeat
-        rows = sum(each.rows for each in forecasts) * repeat
-        forecast = replace(forecasts[0], rows=rows, steps=steps, outputs={})
-        if self.emit is not None:
-            self.emit(forecast)
+        runs = [run for each in files for run in each.runs]
         plans = [self.options.over(each.case.plan) for each in runs]
+        self.forecast = forecasts[0] if len(forecasts) == 1 else together(forecasts)
+        if self.emit is not None:
+            self.emit(self.forecast)
         asking = [plan for plan in plans if plan.limits.confirm_above_usd is not None]
         if asking:
             strictest = min(asking, key=lambda plan: plan.limits.confirm_above_usd or 0.0)
-            check_confirmed(forecast, strictest, self.options, self.confirm)
+            check_confirmed(self.forecast, strictest, self.options, self.confirm)
 
     async def run(self, each: CaseRun, options: RunOptions | None = None) -> FinishedRun:
         """Run the rows of a case. `limits.max_cost_usd` applies to all runs of this object together.
 
+        The other limits apply to each run: a run that reaches one does not stop the next. A run that sends nothing
+        finishes, whatever the others have spent.
+
         Raises:
             YamlgenError: the run could not start, or ended early; finished answers are in its store.
         """
+        self.started = None
         options = self.options if options is None else options
+        cancellation, spent_before = self.cancellation.for_one_run(), ""
         most = options.over(each.case.plan).limits.max_cost_usd
         if most is not None:
             left = most - self.spent
             if left <= 0:
-                message = f"the cost limit of ${most:g} is reached before the case `{each.case.name}`"
-                hint = f"the answers until now are stored; raise `limits.max_cost_usd` or {option('max_cost_usd', 'N')}"
-                raise LimitReached(message, code=Code.LIMIT, hint=hint)
-            options = replace(options, max_cost_usd=left)
+                spent_before = f"the cost limit of ${most:g} is reached before the case `{each.case.name}`"
+                cancellation.close(spent_before)
+            options = replace(options, max_cost_usd=left if left > 0 else most)
         params = each.case.plan.params
         options = replace(options, yes=True)  # confirmed together
-        return await execute(
-            each.pipeline,
-            params=params,
-            options=options,
-            emit=self._observe,
-            cancellation=self.cancellation,
-            tested=each.name,
-        )
+        try:
+            return await execute(
+                each.pipeline,
+                params=params,
+                options=options,
+                emit=self.observe,
+                cancellation=cancellation,
+                tested=each.name,
+            )
+        except Interrupted:
+            if not spent_before or self.cancellation.requested:
+                raise
+            hint = f"the answers until now are stored; raise `limits.max_cost_usd` or {option('max_cost_usd', 'N')}"
+            raise LimitReached(spent_before, code=Code.LIMIT, hint=hint) from None
 
-    def _observe(self, event: Event) -> None:
+    def observe(self, event: Event) -> None:
+        """Note an event of a run, and emit it."""
+        if isinstance(event, RunStarted):
+            self.started = event.run
         if isinstance(event, StreamCut) or (isinstance(event, AnswerReceived) and not event.reused):
             self.spent += event.cost or 0.0
         if self.emit is not None and not isinstance(event, RunForecast):  # that of all runs was emitted
             self.emit(event)
+
+
+async def _forecast(given: RunsOfFile, repeat: int) -> RunForecast:
+    """Return the forecast of the runs of a test file together, whose name is that of the test file.
+
+    Raises:
+        YamlgenError: a run could not start, such as without an API key.
+    """
+    made = [await estimate(each.pipeline, params=each.case.plan.params, options=given.options) for each in given.runs]
+    if any(each.needs_key for each in made) and not given.options.simulate:
+        ClaudeProvider(given.runs[0].case.plan.runtime).key()  # before a run of another file is paid
+    steps = tuple(step for each in made for step in each.steps) * repeat
+    rows = sum(each.rows for each in made) * repeat
+    name = given.suite.shown
+    return replace(made[0], pipeline=name, rows=rows, steps=steps, outputs={}, replaced=given.replaced)

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from yamlgen.api.case_warnings import case_warnings, other_draws, refuse_if_none
 from yamlgen.api.history import find_run, store_locations
 from yamlgen.api.loading import Pipeline, check_suite, load
 from yamlgen.api.recording_runs import secrets_of, still_recorded
 from yamlgen.api.stored_run import Run, find_row
-from yamlgen.errors import Code, InvalidPipeline, UsageError, near
+from yamlgen.canonical_json import canonical
+from yamlgen.errors import Code, InvalidPipeline, UsageError, YamlgenError, near
 from yamlgen.expressions.evaluation import shown
+from yamlgen.option_names import option
 from yamlgen.output.atomic_write import replacing
+from yamlgen.parsing.project_folder import is_folder
 from yamlgen.parsing.source_map import Document
 from yamlgen.parsing.yaml_parser import compose, read
 from yamlgen.store.run_reader import RunReader
 from yamlgen.store.run_session import open_runs
 from yamlgen.store.stored_results import StoredRow
+from yamlgen.sync_bridge import wait_for
 from yamlgen.testing.extraction import extract
 from yamlgen.testing.recording_file import read_recordings, write_recordings
-from yamlgen.testing.stand_ins import StandIns, stand_ins_of
-from yamlgen.testing.suite import CheckedSuite
+from yamlgen.testing.recordings import RecordedAnswers
+from yamlgen.testing.redaction_warnings import staying_values
+from yamlgen.testing.replay import MissingRequest, replay
+from yamlgen.testing.stand_ins import StandIns, replaced, stand_ins_of, staying_value
+from yamlgen.testing.suite import CheckedCase, CheckedSuite
 from yamlgen.testing.suite_files import ENDINGS, is_test_file, stem_of
-from yamlgen.testing.written_cases import NewCase, expectations, with_cases
+from yamlgen.testing.verdicts import place_of
+from yamlgen.testing.written_cases import NewCase, expectations, null_condition, with_cases
 from yamlgen.value_objects import JSON
 
 ROWS: Final = "10"
@@ -88,6 +97,9 @@ def cases_from_run(
     found = find_run(stores, run)
     pipeline = load(target.pipeline)
     with open_runs(found.place) as run_reader:
+        if rows is not None and _NUMBER.fullmatch(rows) and not int(rows):
+            message = f"{option('rows', rows)} chooses no row"
+            raise UsageError(message, code=Code.BAD_PARAM, hint="write a number from 1, ids, or `failed`")
         chosen = list(_chosen(run_reader, found, rows or ROWS))
         if not chosen:
             what = "no failed row" if rows == "failed" else "no row that finished or failed"
@@ -97,11 +109,27 @@ def cases_from_run(
         new = [
             _case(target, run_reader, found, pipeline, name, row) for name, row in cases.items() if name not in known
         ]
-        suite = _written(target, found, new)
-        return list(_recorded(suite, run_reader, found, cases, new))
+        suite = _written(target, found, pipeline, new)
+        try:
+            added = {each.name: cases[each.name] for each in new}
+            left_out = other_draws(suite, run_reader, found.entry, added)
+            if left_out:
+                _restore(target, new)
+                new = [each for each in new if each.name not in left_out]
+                refuse_if_none(left_out, new, found.name)
+                suite = _written(target, found, pipeline, new)
+            cases = {name: row for name, row in cases.items() if name not in left_out}
+            told = list(_recorded(suite, run_reader, found, cases, new))
+            return [*told, *(f"warning: {name}: not written: {why}" for name, why in left_out.items())]
+        except YamlgenError:
+            _restore(target, new)
+            raise
 
 
 def _target(path: Path) -> _Target:
+    if is_folder(path):
+        hint = "write the path of a pipeline, or of the test file to write"
+        raise UsageError(f"{near(path)} is a folder", code=Code.UNKNOWN_FORMAT, hint=hint)
     if not is_test_file(path):
         test = path.with_name(f"{path.stem}{ENDINGS[0]}")
         return _Target(test, path, _document(test))
@@ -161,26 +189,45 @@ def _case(target: _Target, run_reader: RunReader, run: Run, pipeline: Pipeline, 
     steps = {step.name: step for step in pipeline.plan(run.entry.about["params"]).steps}
     values = run_reader.values(row, frozenset(steps))
     schemas = {step: known.type.value for step, known in steps.items() if step in values}
-    told = [each for each in expectations(values, schemas) if stand_ins.hide(each) == each]
-    given: Mapping[str, JSON] = target.data.get("params") or {}
-    params = {key: value for key, value in run.entry.about["params"].items() if given.get(key) != value}
-    return NewCase(name, stand_ins.hide(columns), params if target.document is not None else {}, tuple(told))
+    lost = [each.step for each in row.results if each.step in values and any(run_reader.lost(each))]
+    # Without a condition for null, the case of a row that lost a step would fail.
+    nulls = filter(None, (null_condition(step, values[step]) for step in lost))
+    told = [each for each in (*expectations(values, schemas), *nulls) if stand_ins.hide(each) == each]
+    given: Mapping[str, JSON] = {**_defaults(pipeline), **(target.data.get("params") or {})}
+    params = {key: value for key, value in run.entry.about["params"].items() if not _is_same(given, key, value)}
+    return NewCase(name, replaced(columns, stand_ins), params if target.document is not None else {}, tuple(told))
 
 
-def _written(target: _Target, run: Run, new: Sequence[NewCase]) -> CheckedSuite:
+def _defaults(pipeline: Pipeline) -> Mapping[str, JSON]:
+    """Return the default values of the parameters of a pipeline."""
+    plan = pipeline.compiled.plan
+    return {} if plan is None else plan.params
+
+
+def _is_same(values: Mapping[str, JSON], name: str, value: JSON) -> bool:
+    """Return whether a parameter has a value without a test file that sets it."""
+    return name in values and canonical(values[name]) == canonical(value)
+
+
+def _written(target: _Target, run: Run, pipeline: Pipeline, new: Sequence[NewCase]) -> CheckedSuite:
     """Write the cases, check the file, and return it; if it has errors, it is restored."""
-    before = target.text
     if new:
-        params = run.entry.about["params"]
+        defaults = _defaults(pipeline)
+        params = {key: each for key, each in run.entry.about["params"].items() if not _is_same(defaults, key, each)}
         _write(target.path, with_cases(target.document, target.pipeline.name, params, new))
     suite, found = check_suite(near(target.path))
     if suite is None:
-        if new and before is None:
-            target.path.unlink(missing_ok=True)
-        elif new and before is not None:
-            _write(target.path, before)
+        _restore(target, new)
         raise InvalidPipeline(tuple(found))
     return suite
+
+
+def _restore(target: _Target, new: Sequence[NewCase]) -> None:
+    """Make the test file what it was before these cases were written."""
+    if new and target.text is None:
+        target.path.unlink(missing_ok=True)
+    elif new and target.text is not None:
+        _write(target.path, target.text)
 
 
 def _write(path: Path, text: str) -> None:
@@ -195,6 +242,8 @@ def _recorded(
     """Write the recordings of the cases, and yield what was written."""
     answers, found = read_recordings(suite.recordings).recordings, set[bytes]()
     told: dict[str, None] = {}
+    staying: dict[int, JSON] = {}
+    written_now = {each.name for each in new}
     for case in suite.cases:
         row = cases.get(case.name)
         if row is not None and case.is_single:
@@ -203,6 +252,16 @@ def _recorded(
             answers = answers.with_newer(made.recordings, made.of_rows)
             found.update(each.fingerprint for each in made.recordings)
             told.update(dict.fromkeys(still_recorded(suite, made)))
+            if suite.config.redact and case.name in written_now:
+                columns = run_reader.columns(row)
+                wait_for(_check_replaced(suite, case, answers, columns))
+                staying |= {
+                    at: value
+                    for at, each in enumerate(suite.config.redact)
+                    if (value := staying_value(each, columns)) is not None
+                }
+    for each in staying_values(suite, staying):
+        told[f"warning: {each.place}: {each.message}; {each.hint}"] = None
     written = write_recordings(suite.recordings, answers, secrets=secrets_of(suite.cases[0].plan))
     yield f"{suite.shown}: {_counted(len(new), 'case')} written from run {run.name}"
     if kept := len(cases) - len(new):
@@ -212,6 +271,35 @@ def _recorded(
         names = ", ".join(f"`{shown(name)}`" for name in run.entry.about["overrides"])
         yield f"warning: the run has overridden {names}, which tests do not: its requests may differ"
     yield from [*written.warnings, *told]
+    added = {name: row for name, row in cases.items() if name in written_now}
+    yield from wait_for(case_warnings(suite, answers, added, run.name))
+
+
+async def _check_replaced(
+    suite: CheckedSuite, case: CheckedCase, answers: RecordedAnswers, columns: Mapping[str, JSON]
+) -> None:
+    """Check that a row with stand-ins finds the recordings that it would find with its values.
+
+    Raises:
+        UsageError: it sends other requests.
+    """
+
+    async def lacking(given: CheckedCase) -> tuple[MissingRequest, ...]:
+        async with replay(given, answers, redact=suite.config.redact) as done:
+            return done.missing
+
+    missing = await lacking(case)
+    with_values = [replace(row, row=columns) for row in case.rows()]
+    if not missing or await lacking(replace(case, rows=lambda: with_values)):  # the pipeline has changed
+        return
+    names = " and ".join(f"`{each}`" for each in suite.config.redact)
+    message = (
+        f"{case.name}: step `{missing[0].step}` sends another request if {names} is left out of the row: a template or "
+        "condition computes with the value or formats it, or the prompt contains the same string elsewhere"
+    )
+    mark = suite.redacted[0]
+    hint = f"choose other rows, send the value unchanged, or remove it from `redact` ({place_of(mark)})"
+    raise UsageError(message, code=Code.CONFLICT, hint=hint)
 
 
 def _counted(number: int, what: str) -> str:

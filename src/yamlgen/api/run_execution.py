@@ -267,6 +267,8 @@ class _RunExecution:
             return "no row finished"
         rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "some answers"
         same = f"the same {by_surface(command='command', python='call')}"
+        if self.options.fresh and self.tested is not None:
+            return f"{rows} stored"
         if self.options.fresh:
             return f"{rows} stored; {same} without {option('fresh')} uses them, and older answers"
         return f"{rows} stored; {same} continues from there"

@@ -47,13 +47,32 @@ class TestOptions:
             _refuse(f"{both} apply to recorded answers", fix)
         if self.repeat != 1 and self.replays:
             message = f"{option('repeat', 'N')} requires {option('live')}: recorded answers are always the same"
-            _refuse(message, "remove one of them")
+            _refuse(message, f"add {option('live')}, or remove it")
         if self.repeat < 1:
             _refuse(f"{option('repeat', 'N')} must be 1 or more", "write how often each case runs")
         if self.min_pass is not None and not 1 <= self.min_pass <= self.repeat:
             most = option("repeat", "N")
             _refuse(f"{option('min_pass', 'M')} must be from 1 to the N of {most}", f"set {most}, or a lower number")
+        self._check_effects()
         _ = self.age
+
+    def _check_effects(self) -> None:
+        """Refuse the options that only runs read, without a run that reads them."""
+        both = f"{option('record')} or {option('live')}"
+        sends = bool(self.record) or self.live
+        runs = sends or self.simulate
+        for name, value, given, has_effect, needed in (
+            ("store", "PATH", self.store is not None, bool(self.record), option("record")),
+            ("max_cost_usd", "N", self.max_cost_usd is not None, runs, both),
+            ("max_requests", "N", self.max_requests is not None, runs, both),
+            ("max_concurrency", "N", self.max_concurrency is not None, runs, both),
+            ("confirm_above_usd", "N", self.confirm_above_usd is not None, sends, both),
+            ("yes", None, self.yes, sends, both),
+        ):
+            if given and not has_effect:
+                kept = "no answer is kept" if name == "store" else "the simulator bills nothing"
+                why = kept if runs else "recorded answers send nothing"
+                _refuse(f"{option(name, value)} requires {needed}: {why}", f"remove it, or add {needed}")
 
     @property
     def replays(self) -> bool:

@@ -5,29 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from yamlgen import model_capabilities
 from yamlgen.api.case_replays import CaseReplay, ask_case, replay_case
-from yamlgen.api.case_runs import CaseRun, CaseRunner
+from yamlgen.api.case_runs import CaseRun, CaseRunner, RunsOfFile
 from yamlgen.api.confirmation import Confirm
-from yamlgen.api.recording_runs import record_suite, rows_to_run
+from yamlgen.api.recording_runs import ToRecord, record_suites, rows_to_run
 from yamlgen.api.test_files import OpenedSuite, find_test_files, open_suites
 from yamlgen.api.test_options import TestOptions
 from yamlgen.cancellation import Cancellation
-from yamlgen.errors import Code, near
+from yamlgen.errors import Code, Diagnostic, UsageError, near
 from yamlgen.events import Emit
+from yamlgen.option_names import by_surface, option
 from yamlgen.sync_bridge import synchronous, wait_for
 from yamlgen.testing.accuracy import confusion_table
 from yamlgen.testing.misses import RecordedSteps
 from yamlgen.testing.recording_file import write_recordings
 from yamlgen.testing.recordings import RecordedAnswers
+from yamlgen.testing.redaction_warnings import shared_answers, staying_values
 from yamlgen.testing.suite import CheckedCase
 from yamlgen.testing.verdict_lines import change_told, details, missed_told, not_reached_told, recording_told
 from yamlgen.testing.verdicts import CaseVerdict, Flaw, Miss, TestReport, Verdict
+from yamlgen.value_objects import JSON
 
 __all__ = [
     "CaseVerdict",
@@ -77,7 +80,7 @@ async def atest(  # noqa: PLR0913 - the options of the command
 
     Args:
         path: test files, and folders of them. Default: the current folder and its subfolders.
-        cases: run only the cases whose name, or the name of whose file, contains this word.
+        cases: run only the cases whose name, or the name of whose file without `.test.yaml`, contains this word.
         record: send the requests that are not recorded, and record their answers; `"all"` sends every request. They are
             billed.
         live: send every request, and keep no answer. They are billed.
@@ -146,22 +149,25 @@ async def run_tests(
     Raises:
         YamlgenError: as for `atest`.
     """
-    suites, warnings = open_suites(find_test_files(paths), chosen.cases)
-    runner, notes = CaseRunner(chosen.of_runs(), confirm, emit, cancellation), list[str]()
+    suites, warnings = open_suites(find_test_files(paths), chosen.cases, update=chosen.update)
+    runner, notes = CaseRunner(chosen.of_runs(), confirm, emit, cancellation or Cancellation()), list[str]()
     if chosen.replays:
-        made = [await _replayed(each, runner, chosen, notes) for each in suites]
+        made = await _replayed(suites, runner, chosen, notes)
         unused = {each.opened.suite.shown: each.unused for each in made if each.unused is not None}
+        notes += [note for each in made for replayed in each.replays for note in replayed.notes]
         for each in made if chosen.prune else ():
             notes += _pruned(each)
             unused.pop(each.opened.suite.shown, None)
         verdicts = [replayed.verdict for each in made for replayed in each.replays]
         suites = [each.opened for each in made]
     else:
-        verdicts, unused = await _asked(suites, runner, chosen), {}
+        verdicts, unused, made = await _asked(suites, runner, chosen), {}, []
     notes += [note for each in suites for note in _old(each, chosen.age)] if chosen.age is not None else []
     # A golden file that does not exist is a flaw of its case, or was written.
-    told = tuple(each for each in warnings if each.code is not Code.MISSING_FILE)
-    return TestReport(tuple(verdicts), unused, tuple(notes), told)
+    told = [each for each in warnings if each.code is not Code.MISSING_FILE]
+    told += [each for done in made for each in _redaction_warnings(done)]
+    simulated = {each.opened.suite.shown: count for each in made if (count := each.simulated)}
+    return TestReport(tuple(verdicts), unused, tuple(notes), tuple(told), simulated, runner.forecast)
 
 
 def replayed_verdict(opened: OpenedSuite, number: int) -> CaseVerdict:
@@ -188,20 +194,61 @@ class _Replayed:
         return self.opened.is_whole and not any(each.missing for each in self.replays)
 
     @property
+    def simulated(self) -> int:
+        """The number of recordings that its cases use and that are answers of the simulator."""
+        return self.opened.answers.simulated(self.used)
+
+    @property
     def unused(self) -> int | None:
         """The number of recordings that no case uses; `None` if that is unknown."""
         return self.opened.answers.unused(self.used) if self.is_complete else None
 
 
-async def _replayed(opened: OpenedSuite, runner: CaseRunner, chosen: TestOptions, notes: list[str]) -> _Replayed:
-    """Replay the cases of a file; record what is missing first, if it is to be recorded."""
+def _redaction_warnings(done: _Replayed) -> Iterator[Diagnostic]:
+    """Yield what leaving values out of the recordings of a file cannot do."""
+    staying: dict[int, JSON] = {}
+    for each in done.replays:
+        staying = {**each.staying, **staying}
+    yield from staying_values(done.opened.suite, staying)
+    replayed = zip(done.opened.cases, done.replays, strict=True)
+    yield from shared_answers([(case, each.originals) for case, each in replayed])
+
+
+async def _replayed(
+    suites: Sequence[OpenedSuite], runner: CaseRunner, chosen: TestOptions, notes: list[str]
+) -> list[_Replayed]:
+    """Replay the cases of the files; record what is missing first, if it is to be recorded."""
     if chosen.record:
-        known = [] if chosen.record == "all" else await _replays(opened, update=False)
-        missing = {each.verdict.case: each.missing for each in known}
-        runs = rows_to_run(opened.cases, missing, everything=chosen.record == "all")
-        everything = chosen.record == "all" and opened.is_whole
-        opened = await record_suite(opened, runs, runner, notes.append, everything=everything)
-    return _Replayed(opened, tuple(await _replays(opened, update=chosen.update)))
+        for each in suites:
+            _check_replaced(each, chosen)
+        suites = await record_suites([await _to_record(each, chosen) for each in suites], runner, notes.append)
+    return [_Replayed(each, tuple(await _replays(each, update=chosen.update))) for each in suites]
+
+
+async def _to_record(opened: OpenedSuite, chosen: TestOptions) -> ToRecord:
+    """Return the rows of a file that lack recordings; all, if all are to be recorded."""
+    real = replace(opened, answers=opened.answers.real)
+    replaced = 0
+    if not chosen.simulate and len(real.answers) < len(opened.answers):
+        before = _Replayed(opened, tuple(await _replays(opened, update=False)))
+        replaced = before.simulated
+    known = []
+    if chosen.record != "all":
+        known = await _replays(opened if chosen.simulate else real, update=False)
+    missing = {each.verdict.case: each.missing for each in known}
+    runs = rows_to_run(opened.cases, missing, everything=chosen.record == "all")
+    return ToRecord(opened, runs, everything=chosen.record == "all" and opened.is_whole, replaced=replaced)
+
+
+def _check_replaced(opened: OpenedSuite, chosen: TestOptions) -> None:
+    """Check that no answer of a model would be replaced by one of the simulator."""
+    real = len(opened.answers.real)
+    if real and chosen.record == "all" and chosen.simulate:
+        answers = "1 answer of a model" if real == 1 else f"{real:,} answers of models"
+        again = by_surface(command="`--record=all --simulate`", python="`record='all'` with `simulate=True`")
+        message = f"{again} would replace {answers} in {near(opened.suite.recordings)}"
+        hint = f"remove {option('simulate')}, or record only what is missing with {option('record')}"
+        raise UsageError(message, code=Code.CONFLICT, hint=hint)
 
 
 async def _replays(opened: OpenedSuite, *, update: bool) -> list[CaseReplay]:
@@ -220,8 +267,10 @@ def _replay(
 
 async def _asked(suites: Sequence[OpenedSuite], runner: CaseRunner, chosen: TestOptions) -> list[CaseVerdict]:
     """Run the cases through the models, in temporary stores."""
-    for opened in () if chosen.simulate else suites:
-        await runner.foresee([CaseRun.of(opened.suite, case) for case in opened.cases], chosen.repeat)
+    if not chosen.simulate:
+        runs = [tuple(CaseRun.of(opened.suite, case) for case in opened.cases) for opened in suites]
+        files = [RunsOfFile(opened.suite, made, runner.options) for opened, made in zip(suites, runs, strict=True)]
+        await runner.foresee(files, chosen.repeat)
     cases = [(opened.suite, case) for opened in suites for case in opened.cases]
     return [await ask_case(suite, case, runner, chosen.repeat, chosen.min_pass) for suite, case in cases]
 

@@ -246,6 +246,8 @@ def foretold(forecast: RunForecast) -> str:
     known = f"{forecast.pipeline}{how}: {counted(forecast.rows, 'row')}, {stored}"
     if forecast.waiting:
         known += f", {about}{counted(forecast.waiting, 'request')} in a batch already"
+    if forecast.replaced:
+        known += f", {counted(forecast.replaced, 'simulated answer')} to replace"
     if not forecast.requests:
         if forecast.sampled is None:
             return f"{known}, nothing to send"

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
-from yamlgen.cli.messages import echo, json_object, put, show
+from yamlgen.cli.messages import echo, json_object, put, safe, show
 from yamlgen.cli.options import environment_option
 from yamlgen.errors import YamlgenError
-from yamlgen.events import RunForecast, RunStarted
+from yamlgen.events import RunForecast, RunStarted, RunWarned
 from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 
 _RUN: Final = re.compile(r"20\d{6}(T\d*(-[0-9a-z-]*)?)?")
 """The beginning of the name of a run."""
+
+_PATH: Final = re.compile(r"[./\\]")
+"""What a path contains, but not the name of a run."""
+
+
+_FROM_RUN: Final = frozenset({"from_run", "rows", "store", "simulate", "env_file"})
+"""The options that `--from-run` reads."""
 
 
 class _Test(click.Command):
@@ -36,16 +44,24 @@ class _Test(click.Command):
         for word, after in pairwise([*options, ""]):
             if word == "--record":
                 given.append("--record=missing")
-            elif word == "--from-run" and not _RUN.fullmatch(after):
+            elif word == "--from-run" and not _is_run(after):
                 given.append("--from-run=latest")
             else:
                 given.append(word)
         return super().parse_args(ctx, given + args[len(options) :])
 
 
+def _is_run(word: str) -> bool:
+    """Return whether a word after `--from-run` is the name of a run, perhaps misspelt, and not a path or an option."""
+    is_word = bool(word) and not word.startswith("-") and not _PATH.search(word)
+    return is_word and (_RUN.fullmatch(word) is not None or not Path(word).exists())
+
+
 @click.command("test", cls=_Test)
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
-@click.option("-k", "cases", metavar="WORD", help="Run only the cases with this word in their name or file name.")
+@click.option(
+    "-k", "cases", metavar="WORD", help="Run only the cases with this word in their name, or in the name of their file."
+)
 @click.option(
     "--record",
     type=click.Choice(["missing", "all"]),
@@ -84,7 +100,7 @@ class _Test(click.Command):
     "--confirm-above-usd",
     type=click.FloatRange(min=0),
     metavar="N",
-    help="Ask for confirmation if recording may cost more than N US dollars.",
+    help="Ask for confirmation if all files together may cost more than N US dollars.",
 )
 @click.option("--max-concurrency", type=click.IntRange(1, 1000), metavar="N", help="Send at most N requests at once.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation, whatever the cost.")
@@ -130,7 +146,7 @@ def command(
 
     try:
         if from_run is not None:
-            return _from_run(paths, from_run, rows, {"record": record, **chosen})
+            return _from_run(paths, from_run, rows, chosen)
         if rows is not None:
             raise click.UsageError("--rows requires --from-run")
         report = _run(paths, record, chosen)
@@ -169,8 +185,11 @@ async def _tested(paths: Sequence[Path], chosen: dict[str, Any], interruptions: 
     def observe(event: Event) -> None:
         nonlocal display
         if isinstance(event, RunForecast):
-            echo(foretold(event))
+            for each in (*event.files, event):  # the total last, before the question
+                echo(foretold(each))
             return
+        if isinstance(event, RunWarned):
+            echo(safe(event.message))
         if isinstance(event, RunStarted):
             if display is None and task is not None:
                 interruptions.begin(stop, task.cancel)
@@ -194,12 +213,16 @@ async def _tested(paths: Sequence[Path], chosen: dict[str, Any], interruptions: 
 def _from_run(paths: Sequence[Path], run: str, rows: str | None, chosen: dict[str, Any]) -> int:
     from yamlgen.api.run_cases import cases_from_run  # noqa: PLC0415 - loads the language
 
-    names = {"record": "--record", "live": "--live", "update": "--update", "prune": "--prune", "older": "--older"}
-    used = [name for key, name in {"cases": "-k", **names}.items() if chosen[key]]
+    context = click.get_current_context()
+    given = (each for each in context.command.params if isinstance(each, click.Option) and each.name not in _FROM_RUN)
+    used = [
+        each.opts[-1] for each in given if context.get_parameter_source(str(each.name)) is ParameterSource.COMMANDLINE
+    ]
     if used:
         raise click.UsageError(f"--from-run sends nothing and runs no test: remove {' and '.join(used)}")
     if len(paths) != 1:
-        raise click.UsageError("--from-run requires one PATH: a pipeline, or the test file to write")
+        read = f"; `{safe(run)}` is read as the name of a run" if not paths and run != "latest" else ""
+        raise click.UsageError(f"--from-run requires one PATH: a pipeline, or the test file to write{read}")
     name = None if run == "latest" else run
     store, simulate = chosen["store"], chosen["simulate"]
     for line in cases_from_run(paths[0], name, rows=rows, store=store, simulate=simulate):

@@ -49,12 +49,15 @@ def text_lines(report: TestReport, *, verbose: bool = False) -> Iterator[str]:
 
 
 def counts(report: TestReport) -> str:
-    """Return how many cases passed, failed and are not recorded, and how many recordings are unused."""
+    """Return how many cases passed, failed and are not recorded, and how many recordings are simulated and unused."""
     numbers = {each: sum(case.verdict == each for case in report.cases) for each in _WORDS}
     told = [f"{number} {each}" for each, number in numbers.items() if number or each == PASSED]
+    parts = [", ".join(told)]
+    if (simulated := sum(report.simulated.values())) > 0:
+        parts.append(f"{counted(simulated, 'recorded answer')} simulated")
     if (unused := sum(report.unused.values())) > 0:
-        return f"{', '.join(told)}; {counted(unused, 'recording')} unused (--prune)"
-    return ", ".join(told)
+        parts.append(f"{counted(unused, 'recording')} unused (--prune)")
+    return "; ".join(parts)
 
 
 def gold_lines(gold: Mapping[str, JSON]) -> Iterator[str]:

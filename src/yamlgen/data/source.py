@@ -244,6 +244,16 @@ class Source:
         hint = f"check that it is a file that you may read, or choose another with {option('input', 'PATH')}"
         return EnvironmentProblem(message, code=Code.MISSING_INPUT, hint=hint)
 
+    def place_of(self, index: int) -> str:
+        """Return the place of the row at a position, from 0. The rows before it are read.
+
+        Raises:
+            YamlgenError: the file cannot be read.
+        """
+        with closing(self.numbered()) as rows:
+            line, _ = next(islice(rows, index, None), (index + 1, None))
+        return self._place(line, index + 1)
+
     def _place(self, line: int, number: int) -> str:
         if self.rows_inline is not None:
             return f"{self.name()}, row {number}"

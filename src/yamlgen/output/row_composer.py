@@ -101,6 +101,13 @@ class RowComposer:
         """Yield all rows but the rejected ones. Each call begins again, with new counts."""
         return (line for part, line in self.parted() if part is not REJECTED)
 
+    def numbered(self) -> Iterator[tuple[int, bytes]]:
+        """Yield all rows but the rejected ones, each with the position of its row in the input."""
+        self._forget()
+        self.counts = self._begun()
+        for row in self._run_reader.rows(self._run, failed=self.output.config.failed == "keep"):
+            yield from ((row.number, line) for part, line in self.compose(row) if part is not REJECTED)
+
     def parted(self) -> Iterator[tuple[str | None, bytes]]:
         """Yield all rows, each with its part: empty without a split, `REJECTED` for a row that `where` drops."""
         self._forget()

@@ -24,6 +24,7 @@ _NEAR: Final = 5
 """The maximum number of lines of a block that is not indented, above the line at which libyaml stops."""
 
 _QUOTES: Final = "put the whole value in quotes"
+_WHOLE: Final = "put a string that contains brackets or quotes, such as a condition, in single quotes"
 _TEMPLATE = re.compile(r"(?:^|[:\-,\[{])[ \t]*\{[{%]")
 
 # Part of libyaml's problem -> the fact and the fix.
@@ -65,6 +66,7 @@ _PARTS: Final = ("input:", "output:", "model:")
 _TOP: Final = (*_PARTS, "version:", "models:", "params:", "steps:", "limits:", "runtime:", "name:", "description:")
 _OTHER_QUOTES: Final = {'"': "single", "'": "double"}
 _ESCAPED: Final = {'"': r"\"", "'": "''"}
+_QUOTED: Final = re.compile(r"""(?:[\w-]+:\s+)?("[^"]*"|'[^']*')""")
 _QUOTE: Final = re.compile(r"""(?<![\w\\])['"]|(?<!\\)['"](?!\w)""")
 
 
@@ -155,6 +157,8 @@ def _explain(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic:
         quote, after = source.text[at - 1 : at], source.text[at : at + 1]
         if "is missing here" in message and quote in _ESCAPED and after.isalnum():
             hint = f"write a quote inside the string as `{_ESCAPED[quote]}`"
+        elif "is missing here" in message and _is_inside(source.text[:at], after):
+            hint = _WHOLE
         found = at, message, hint
     at, message, hint = found
     template = _unquoted(source, at)
@@ -164,6 +168,13 @@ def _explain(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic:
     elif source.text.startswith("{{", at):
         message, hint = "this template has no quotes", "put the whole value in quotes"
     return Diagnostic(Code.NOT_YAML, message, source.mark(at, at + 1), hint)
+
+
+def _is_inside(before: str, after: str) -> bool:
+    """Return whether an entry in brackets, which begins with text or a string in quotes, continues with a character."""
+    entry = re.split(r"[\[{,]", before)[-1].strip()
+    is_text, is_quoted = entry[-1:] not in ("", "}", "]", '"', "'"), bool(_QUOTED.fullmatch(entry))
+    return (is_text and after in ("[", "{")) or (is_quoted and (after.isalnum() or after in tuple("=!<>~|+-*/%.()")))
 
 
 _Found: TypeAlias = tuple[int, str, str | None]

@@ -76,8 +76,14 @@ def _value_at(data: JSON, path: list[str]) -> JSON:
     return data
 
 
-def set_input(document: Document, path: str) -> Document:
-    """Return the document with the rows of `--input path`, which is relative to the current directory."""
+def set_input(document: Document, path: str, *, keeps_format: bool = False) -> Document:
+    """Return the document with the rows of `--input path`, which is relative to the current directory.
+
+    Args:
+        document: the document.
+        path: the path of the rows.
+        keeps_format: whether `input.format` was set for these rows, and applies whatever their extension.
+    """
     shown = by_surface(command=f"--input {path}", python=f"input={path!r}")
     source = SourceText(shown, shown)
     written = document.data.get("input", {})
@@ -85,7 +91,8 @@ def set_input(document: Document, path: str) -> Document:
         return document
     where = path if path == "-" else str(Path(path).absolute())
     known = format_of(Path(path))
-    kept = written.get("format") if path == "-" or known is None or known.name == _format(written) else None
+    is_fitting = keeps_format or path == "-" or known is None or known.name == _format(written)
+    kept = written.get("format") if is_fitting else None
     if kept is None and path != "-" and known is None and is_pipe(Path(path)):
         kept = STREAMED.name
 

@@ -128,7 +128,7 @@ def read(
     for name, value in (overrides or {}).items():
         document = set_value(document, name, value, diagnostics)
     if rows is not None:
-        document = set_input(document, rows)
+        document = set_input(document, rows, keeps_format="input.format" in (overrides or {}))
     if rows_given:
         document = set_rows(document)
     shape = check(document, is_whole=not diagnostics)

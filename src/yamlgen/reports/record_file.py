@@ -10,6 +10,7 @@ import json
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -25,12 +26,16 @@ _GIT_SECONDS: Final = 5
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that influence requests."""
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    installed = {package: _version(package) for package in _PACKAGES}
+    return found | {package: number for package, number in installed.items() if number is not None}
+
+
+@cache  # a process has loaded its packages; the lookup parses all of their metadata
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
