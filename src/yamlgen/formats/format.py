@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import PurePath
 from typing import BinaryIO, Final, Literal, Protocol, TypeAlias
 
@@ -54,22 +54,55 @@ class AnomalyLog:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSettings:
+    """How the bytes of a file become rows. A format ignores what it does not have.
+
+    Attributes:
+        delimiter: the separator of cells; `None`: the default of the format.
+        quoting: whether a cell in quotes may contain the delimiter and line breaks; with `none`, quotes are characters.
+        header: whether the first row names the columns.
+        columns: the columns of a file without a header, in order.
+        json_columns: the columns whose cells are JSON.
+        encoding: the encoding of text, a name that Python knows.
+    """
+
+    delimiter: str | None = None
+    quoting: Literal["double", "none"] = "double"
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    json_columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+
+
+SETTINGS: Final = frozenset(each.name for each in fields(FileSettings))
+"""The names of the settings, which are keys of `input`."""
+
+PLAIN: Final = FileSettings()
+"""The default settings."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadContext:
     """The settings for one reading of a file.
 
     Attributes:
         shown: the name of the file in messages.
-        delimiter: the separator of cells; `None` for a format without cells.
+        settings: how its bytes become rows.
         id: a column that every row must have; a format may refuse a file without it before the first row.
-        format_hint: the hint if the file seems to be in another format; replaces the format's own hint.
+        format_hint: the hint if the file seems to be in another format; replaces the format's own hint. The settings of
+            such a file cannot be changed.
         anomalies: collects anomalies.
     """
 
     shown: str
-    delimiter: str | None = None
+    settings: FileSettings = PLAIN
     id: str | None = None
     format_hint: str | None = None
     anomalies: AnomalyLog = field(default_factory=AnomalyLog)
+
+    def option(self, fix: str, option: str) -> str:
+        """Return a fix followed by the option of the input that does the same, if the input can have it."""
+        return fix if self.format_hint else f"{fix}, or set {option}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +111,15 @@ class WriteOptions:
 
     Attributes:
         formulas: `escape` puts an apostrophe before strings that spreadsheets execute as formulas.
-        delimiter: the separator of cells, which `is_delimiter` accepts; `None`: the default of the extension.
+        delimiter: the separator of cells, which `is_delimiter` accepts; `None`: the default of the format.
         columns: the columns that every row has, in order, if they are known; a format then needs not look for them.
+        type: the JSON Schema of a row, as far as it is known, for formats with typed columns.
     """
 
     formulas: Literal["keep", "escape"] = "keep"
     delimiter: str | None = None
     columns: tuple[str, ...] = ()
+    type: Mapping[str, JSON] | None = None
 
 
 UNCHANGED: Final = WriteOptions()
@@ -98,11 +133,18 @@ class Format(Protocol):
         name: its name in `input.format`.
         endings: its file extensions in lower case, the usual one first.
         keeps_types: whether values are read with the types they were written with, rather than as strings.
+        separator: the default separator of cells; `None` if the format has no cells.
+        is_random_access: whether a file is read in any order, so that it must be seekable, and is not compressed as a
+            whole.
+        has_column_types: whether all values of a written column have one type.
     """
 
     name: str
     endings: tuple[str, ...]
     keeps_types: bool = True
+    separator: str | None = None
+    is_random_access: bool = False
+    has_column_types: bool = False
 
     @abstractmethod
     def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
@@ -129,8 +171,14 @@ class Format(Protocol):
         """Return the place of a row for messages, from its line and its number (from 1)."""
         return f"{reading.shown}:{line}"
 
-    def delimiter(self, path: PurePath | None) -> str | None:  # noqa: ARG002 - for formats with cells
-        """Return the default delimiter for `path` (`None`: standard input); `None` if the format has no cells."""
+    def settings(self) -> frozenset[str]:
+        """Return the names of the settings that files of this format have."""
+        if self.separator is not None:
+            return SETTINGS
+        return frozenset() if self.is_random_access else frozenset({"encoding"})
+
+    def problem(self, path: PurePath | None) -> tuple[Code, str, str] | None:  # noqa: ARG002 - for optional formats
+        """Return why a file at `path` cannot be written in this installation: code, fact and fix; `None` if it can."""
         return None
 
     def may_be_odd(self, content: bytes) -> bool:  # noqa: ARG002 - for formats with anomalies

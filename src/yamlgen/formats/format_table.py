@@ -10,20 +10,28 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, Literal
 
-from yamlgen.formats.csv import Csv
+from yamlgen.formats.byte_layers import compression_of
+from yamlgen.formats.csv import Csv, Tsv
 from yamlgen.formats.format import Format
 from yamlgen.formats.json_array import JsonArray
 from yamlgen.formats.jsonl import Jsonl
+from yamlgen.formats.parquet import Parquet
+from yamlgen.formats.text import Text
 
 TABLE: Final[tuple[Format, ...]] = (
     Jsonl(),
     Csv(),
+    Tsv(),
     JsonArray(),
+    Parquet(),
 )
 """The formats."""
 
 FORMATS: Final = {each.name: each for each in TABLE}
 """The formats by name."""
+
+DOCUMENT: Final = Text()
+"""The format of the files of a folder: each is one row. No name and no extension of the language leads to it."""
 
 STREAMED: Final = FORMATS["jsonl"]
 """The format of streams without an extension: standard input and output, a shell's `<(...)`."""
@@ -38,8 +46,15 @@ _BY_ENDING: Final = {ending: each for each in _TYPED_FIRST for ending in each.en
 
 
 def format_of(path: PurePath) -> Format | None:
-    """Return the format for the extension of `path`; `None` if the extension is unknown."""
-    return _BY_ENDING.get(path.suffix.lower())
+    """Return the format for the extension of `path`, before that of a compression; `None` if it is unknown."""
+    inner = path if compression_of(path) is None else path.with_suffix("")
+    return _BY_ENDING.get(inner.suffix.lower())
+
+
+def format_named(name: str | None, path: PurePath) -> Format | None:
+    """Return the format of a name, otherwise that of the path; `None` if unknown. CSV in a `.tsv` file is TSV."""
+    found = format_of(path)
+    return found if not name or (name, found) == ("csv", FORMATS["tsv"]) else FORMATS.get(name)
 
 
 def _offered(names: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ class JsonArray(Format):
     def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
         """Yield the objects of the array, decoded one by one, so that each has a place."""
         shown = reading.shown
-        text = text_of(file.read(), shown, 1)
+        text = text_of(file.read(), reading, 1)
         at = gap_end(text, 0)
         if at == len(text):
             return
@@ -42,13 +42,13 @@ class JsonArray(Format):
             end = gap_end(text, end)
             more = text.startswith(",", end)
             if not more and not text.startswith("]", end):
-                raise _broken(text, end, shown, "expected a comma or the end of the array")
+                raise _broken(text, end, shown, "expected a comma or the end of the array", "add it")
             following = gap_end(text, end + 1) if more else end
             line += text.count("\n", at, following)
             at = following
         at = gap_end(text, at + 1)
         if at != len(text):
-            raise _broken(text, at, shown, "unexpected content after the end of the array")
+            raise _broken(text, at, shown, "unexpected content after the end of the array", "remove it")
 
     def place(self, reading: ReadContext, line: int, number: int) -> str:
         """Return the place with the row number, because a line may contain several rows."""
@@ -91,5 +91,5 @@ def _position(text: str, at: int, shown: str) -> str:
     return f"{shown}:{line}:{column}"
 
 
-def _broken(text: str, at: int, shown: str, problem: str) -> UsageError:
-    return refused(_position(text, at, shown), f"not JSON: {problem}")
+def _broken(text: str, at: int, shown: str, problem: str, fix: str) -> UsageError:
+    return refused(_position(text, at, shown), f"not JSON: {problem}", fix)

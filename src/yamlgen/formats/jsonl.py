@@ -25,7 +25,7 @@ class Jsonl(Format):
         """Yield the object on each line."""
         shown, by_line = reading.shown, reading.format_hint or _by_line()
         for line, raw in enumerate(file, start=1):
-            text = text_of(raw, shown, line)
+            text = text_of(raw, reading, line)
             start = gap_end(text, 0)
             if start == len(text):
                 continue

@@ -22,6 +22,9 @@ _GAP: Final = re.compile(r"[ \t\r\n]*")
 _SURROGATE: Final = re.compile(rb"(?<!\\)(?:\\\\)*(\\ud[89a-f])")
 """The escape of a lone surrogate, after whole escapes of backslashes: yamlgen writes pairs as characters."""
 
+_PYTHON: Final = re.compile(r"\s*(?:[\[{(].*'|\(|(?:None|True|False|nan)\b)", re.DOTALL)
+"""What `str` makes of a value of Python, and JSON does not have."""
+
 _AS_TEXT: Final = "write it as a string, in quotes"
 
 
@@ -49,7 +52,7 @@ def decode(text: str, start: int, shown: str, line: int, hint: str | None = None
         UsageError: the text is not valid strict JSON.
     """
     try:
-        return _DECODER.raw_decode(text, start)
+        return _decoded(text, start)
     except json.JSONDecodeError as error:
         line += text.count("\n", start, error.pos)
         column = error.pos - text.rfind("\n", 0, error.pos)
@@ -60,14 +63,48 @@ def decode(text: str, start: int, shown: str, line: int, hint: str | None = None
         elif begins or text[start:].strip() in ("{", "["):
             way = hint or way
         raise refused(f"{shown}:{line}:{column}", f"not JSON: {fact}", way) from error
-    except RecursionError as error:
-        raise refused(
-            f"{shown}:{line}", "a value is nested too deeply", "write the nested value as a string"
-        ) from error
     except _NoValueError as error:
         raise refused(f"{shown}:{line}", *error.args) from error
+
+
+def decode_cell(text: str, place: str, column: str) -> JSON:
+    """Return the JSON value of a cell; `None` for an empty cell.
+
+    Args:
+        text: the cell.
+        place: the place of its row, for the error.
+        column: the column of the cell.
+
+    Raises:
+        UsageError: the cell is not valid strict JSON.
+    """
+    start = gap_end(text, 0)
+    if start == len(text):
+        return None
+    try:
+        return _decoded(text, start, is_all=True)[0]
+    except json.JSONDecodeError as error:
+        fact, way = explain(error)
+        if _PYTHON.match(text):
+            way = "it seems to be a value of Python: write it with `json.dumps`"
+        problem = f"column `{column}` is not JSON: {fact} (character {error.pos + 1} of {cut(text)})"
+        raise refused(place, problem, way or f"write JSON, or remove `{column}` from `json_columns`") from error
+    except _NoValueError as error:
+        raise refused(f"{place}: column `{column}`", *error.args) from error
+
+
+def _decoded(text: str, start: int, *, is_all: bool = False) -> tuple[Any, int]:
+    """Return the value at `start`, and where it ends; raises `JSONDecodeError` or `_NoValueError`."""
+    try:
+        return (_DECODER.decode(text), len(text)) if is_all else _DECODER.raw_decode(text, start)
+    except (json.JSONDecodeError, _NoValueError):
+        raise
+    except RecursionError as error:
+        message = "a value is nested too deeply"
+        raise _NoValueError(message, "write the nested value as a string") from error
     except ValueError as error:  # from Python's limit on the digits of an integer
-        raise refused(f"{shown}:{line}", "a number has thousands of digits", _AS_TEXT) from error
+        message = "a number has thousands of digits"
+        raise _NoValueError(message, _AS_TEXT) from error
 
 
 def warned(lines: Iterable[bytes], tell: Callable[[str], object]) -> Iterator[bytes]:

@@ -101,6 +101,10 @@ class Output(FrozenModel):
     In CSV, a value that is not a string is written as JSON, and NUL characters and half surrogate pairs as U+FFFD, with
     a warning. In JSON, U+0085, U+2028 and U+2029 are escaped, because some readers treat them as line ends.
 
+    In Parquet, a column has the type that the pipeline declares; without one, all values decide. Objects are structs,
+    lists are lists, and integers have 64 bits. A column is JSON text if its values are mixed, recursive, objects with
+    any properties, or larger integers. Parquet needs `pip install 'yamlgen[sql]'`.
+
     ```yaml
     params:
       language: {type: string, default: en}
@@ -136,7 +140,8 @@ class Output(FrozenModel):
     )
 
     path: Text = ""
-    """The output file, relative to the pipeline file: .jsonl, .json or .csv. May contain `{{ params.NAME }}`."""
+    """The output file, relative to the pipeline file: .jsonl, .json, .parquet, .csv or .tsv; after it, except after
+    .parquet, `.gz` or `.zst` compress the file. May contain `{{ params.NAME }}`."""
     for_each: Expression | None = None
     """An expression that returns a list: each item becomes an output row. Other expressions can read `item` and
     `item_index` (from 0)."""
