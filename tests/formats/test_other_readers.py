@@ -98,7 +98,7 @@ def test_strings_in_csv_are_read_as_written(tmp_path, read, name, delimiter):
     """Delimiters, quotes, line ends, byte order marks and wide characters come back, with each delimiter."""
     path = tmp_path / name
     assert write(path, ROWS, delimiter=delimiter) == []
-    assert read(path, delimiter or format_of(path).delimiter(path)) == ROWS
+    assert read(path, delimiter or format_of(path).separator) == ROWS
 
 
 @pytest.mark.parametrize("read", CSV_READERS)

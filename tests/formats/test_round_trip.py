@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from file_sources import file_source
 from output_schemas import json_line
-from yamlgen.data.source import Source
 from yamlgen.errors import UsageError
 from yamlgen.formats.format import UNCHANGED
 from yamlgen.output.files import write_rows
@@ -27,7 +27,7 @@ def write(path: Path, rows) -> None:
 
 def read(path: Path) -> list:
     """The rows of a file."""
-    return [row.row for row in Source(path=path).rows()]
+    return [row.row for row in file_source(path=path).rows()]
 
 
 @given(rows=st.lists(st.dictionaries(st.text(), JSON_VALUES, max_size=4), max_size=6), ascii_only=st.booleans())
@@ -47,7 +47,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content, name):
     path: Path = tmp_path_factory.mktemp("rows") / name
     path.write_bytes(content)
     try:
-        Source(path=path, shown=name, id="id").scan()
+        file_source(path=path, shown=name, id="id").scan()
     except UsageError as error:
         assert error.message.startswith(f"{name}:")  # noqa: PT017 - either way is right
 
@@ -80,3 +80,24 @@ def test_any_json_rows_come_back(tmp_path_factory, rows, ending):
     path: Path = tmp_path_factory.mktemp("rows") / f"a.{ending}"
     write(path, rows)
     assert read(path) == rows
+
+
+def is_same(found, value) -> bool:
+    """Whether a value of a Parquet file is that of a row: itself, its JSON, or null for what an object lacks."""
+    if isinstance(found, dict) and isinstance(value, dict):
+        return value.keys() <= found.keys() and all(is_same(found[name], value.get(name)) for name in found)
+    if isinstance(found, list) and isinstance(value, list):
+        return len(found) == len(value) and all(map(is_same, found, value))
+    if found == value and isinstance(found, bool) == isinstance(value, bool):
+        return True
+    return isinstance(found, str) and json.loads(found) == value
+
+
+@given(rows=st.lists(st.dictionaries(st.text(), JSON_VALUES, min_size=1, max_size=4), max_size=6))
+def test_any_rows_are_in_a_parquet_file(tmp_path_factory, rows):
+    """Whatever the types of the values, every one is there, as itself or as JSON text."""
+    path: Path = tmp_path_factory.mktemp("rows") / "a.parquet"
+    write(path, rows)
+    found = read(path)
+    assert len(found) == len(rows)
+    assert all(map(is_same, found, rows))

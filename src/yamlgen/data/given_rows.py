@@ -1,7 +1,8 @@
 """Rows that a Python caller gives in place of the input of a pipeline.
 
-Owns which Python values are rows. They are copied once into plain JSON values, because the caller may change its
-objects during the run, and because a subclass of `str` or `dict` may behave in any way.
+Owns which Python values are rows. Tables stay Arrow data (see `given_table`). Other rows are copied once into plain
+JSON values, because the caller may change its objects during the run, and because a subclass of `str` or `dict` may
+behave in any way.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from numbers import Number
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from yamlgen.data.given_table import ArrowStream, GivenTable, given_table
 from yamlgen.errors import Code, UsageError
 from yamlgen.formats.format import refused
 from yamlgen.value_objects import JSON, Row
@@ -25,7 +27,7 @@ _MOST_BITS: Final = 10_000
 
 _MAPPING: Final = 'write each row as a mapping: {"column": value}'
 _CONVERSIONS: Final = {"to_dicts": "to_dicts()", "to_pylist": "to_pylist()", "to_dict": 'to_dict("records")'}
-"""The methods of tables whose own items are not rows, and the calls that return rows."""
+"""The methods of tables, and the calls that return rows if pyarrow is not installed."""
 
 _NAMES: Final = {"str": "a string", "bytes": "a bytes object", "dict": "a mapping"}
 _AN: Final = re.compile("[AEIOaeio]|[Uu]n(?!i)|[FHLMNRSX][A-Z]|nd")
@@ -42,16 +44,25 @@ class _NotJSONValueError(Exception):
         self.path: list[str] = []
 
 
-def copied(rows: Iterable[Mapping[str, JSON]]) -> tuple[Row, ...]:
-    """Return a copy of the rows in plain JSON values; a tuple becomes a list.
+GivenRows: TypeAlias = Iterable[Mapping[str, JSON]] | ArrowStream
+"""The rows of a Python caller: mappings, or a table of pandas, polars or Arrow."""
+
+
+def copied(rows: GivenRows) -> tuple[Row, ...] | GivenTable:
+    """Return a table as Arrow data, and a copy of other rows in plain JSON values; a tuple becomes a list.
 
     Raises:
-        UsageError: a row is not a mapping, or contains a value that JSON cannot represent; with its number, from 1.
+        UsageError: a row is not a mapping, or contains a value that JSON cannot represent; with its number, from 1; or
+            a table cannot be read.
     """
+    if (table := given_table(rows, SHOWN)) is not None:
+        return table
     if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
         hint = "pass a list of mappings, such as `rows=[row]`"
         if isinstance(rows, str):
             hint = "pass the path of a file as `input`; " + hint.replace("pass", "or pass", 1)
+        elif hasattr(rows, "collect"):
+            hint = "pass `rows.collect()`"
         raise UsageError(f"`rows` is {_named(rows)}, not a list of rows", code=Code.BAD_INPUT, hint=hint)
     return tuple(_row(row, f"{SHOWN}, row {number}", rows) for number, row in enumerate(rows, start=1))
 

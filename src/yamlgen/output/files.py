@@ -19,6 +19,7 @@ from typing import BinaryIO, Final, TypeAlias
 from yamlgen.canonical_json import encoded
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
+from yamlgen.formats.byte_layers import packed
 from yamlgen.formats.format import Format, Lines, WriteOptions
 from yamlgen.formats.format_table import ENDINGS, FORMATS, STREAMED, format_of
 from yamlgen.option_names import option
@@ -85,6 +86,10 @@ class OutputPaths:
     def of(self, output: str) -> list[RowsFile]:
         """Return the files of rows of one output."""
         return [each for each in self.rows if each.output == output]
+
+    def kept(self, output: str) -> list[RowsFile]:
+        """Return the files of rows of one output, without that of rejected rows."""
+        return [each for each in self.of(output) if each.part is not REJECTED]
 
     def names(self, folder: Path | None = None) -> JSON:
         """Return the path of the rows, or a list of those of the parts; with several outputs, by name.
@@ -220,7 +225,7 @@ def composed(composer: RowComposer, files: Sequence[RowsFile], check: Callable[[
         EnvironmentProblem: a temporary file cannot be written.
     """
     csv = composer.output.config.csv or CsvSettings()
-    options = WriteOptions(csv.formulas, csv.delimiter, composer.output.columns)
+    options = WriteOptions(csv.formulas, csv.delimiter, composer.output.columns, composer.output.type.value)
     for file in files:
         _format(file.path)
 
@@ -322,7 +327,7 @@ def printed(lines: Lines, *, as_array: bool) -> Iterable[bytes]:
 
 
 def _exported(lines: Lines, path: Path, options: WriteOptions, tell: Callable[[str], object]) -> Iterator[bytes]:
-    for chunk in _format(path).write(lines, path, tell, options):
+    for chunk in packed(_format(path).write(lines, path, tell, options), path):
         reach("during-export")
         yield chunk
 
@@ -338,6 +343,9 @@ def _format(path: Path) -> Format:
         hint = f"use one of the extensions {ENDINGS}"
         message = f"cannot write {near(path)}: it has no known extension"
         raise UsageError(message, code=Code.UNKNOWN_FORMAT, hint=hint)
+    if problem := found.problem(path):
+        code, fact, way = problem
+        raise UsageError(f"cannot write {near(path)}: {fact}", code=code, hint=way)
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from yamlgen.canonical_json import one_line
 from yamlgen.data.occurrence_counter import OccurrenceCounter
 from yamlgen.data.row_identity import id_identity
+from yamlgen.schemas.author_schema import json_schema
 from yamlgen.shaping.output_config import Output
 from yamlgen.shaping.output_plan import ITEM, OutputPlan, OutputRow
 from yamlgen.steps.fan_out import Scope
@@ -57,10 +58,12 @@ def outputs_of(run: RunEntry) -> list[OutputPlan]:
     resolved: Mapping[str, Any] = run.about.get("resolved") or {}
     written = resolved.get("outputs") or {"": resolved.get("output") or {}}
     steps = tuple(resolved.get("steps") or ())
+    types = run.about.get("types") or {}
     made = []
     for name, keys in written.items():
         added = {key: run.about[key] for key in _ADDED if key in run.about}  # as older versions recorded it
-        made.append(OutputPlan(name=name, config=Output.model_validate({**added, **keys}), steps=steps))
+        kind = json_schema(types.get(name) or {"type": "object"})
+        made.append(OutputPlan(name=name, config=Output.model_validate({**added, **keys}), steps=steps, type=kind))
     return made
 
 
