@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
+from yamlgen.formats.byte_layers import unpacked
 from yamlgen.formats.format import ReadContext
 from yamlgen.formats.format_table import ENDINGS, format_of
 from yamlgen.parsing.yaml_parser import absence
@@ -36,12 +37,13 @@ def read_column(path: Path, shown: str, name: str, tell: Callable[[str], object]
     kind = format_of(path)
     if kind is None:
         raise UsageError(f"cannot read {shown}: it has no known extension", code=Code.WRONG_VALUE, hint=_KNOWN)
-    reading = ReadContext(shown, kind.delimiter(path), format_hint=_KNOWN)
+    reading = ReadContext(shown, format_hint=_KNOWN)
     try:
         if (absent := absence(path, shown, "the pipeline file")) is not None:
             raise EnvironmentProblem(absent[0], code=Code.MISSING_FILE, hint=absent[1])
         with path.open("rb") as file:
-            rows = enumerate(kind.read(file, reading), start=1)
+            content = file if kind.is_random_access else unpacked(file, path, shown)
+            rows = enumerate(kind.read(content, reading), start=1)
             values = _values(((kind.place(reading, line, number), row) for number, (line, row) in rows), shown, name)
     except OSError as error:
         message = f"cannot read {shown}: {error.strerror or error}"

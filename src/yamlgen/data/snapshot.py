@@ -57,7 +57,7 @@ class Snapshot:
     def held(self, opened: Opened, name: str) -> BinaryIO:
         """Return a stream of the same bytes as in the first reading.
 
-        Reading it raises an `EnvironmentProblem` at the first block that has changed.
+        It is seekable. Reading it raises an `EnvironmentProblem` at the first block that has changed.
 
         Args:
             opened: opens the file; called once for each block.
@@ -142,21 +142,35 @@ class _Held(_Blocks):
         self._name = name
         self._at = 0
 
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at - len(self._left)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._first.length}[whence]
+        self._at = max(0, base + offset)
+        self._left = memoryview(b"")
+        return self._at
+
     def _next(self) -> bytes:
-        wanted = min(_BLOCK, self._first.length - self._at)
-        if not wanted:
+        if self._at >= self._first.length:
             return b""
+        number, within = divmod(self._at, _BLOCK)
+        start = number * _BLOCK
+        wanted = min(_BLOCK, self._first.length - start)
         with self._opened() as file:
-            file.seek(self._at)
+            file.seek(start)
             block = file.read(wanted)
         if len(block) < wanted:
-            found = self._at + len(block)
+            found = start + len(block)
             raise changed(self._name, f"it had {self._first.length:,} bytes then, and has {found:,} now")
-        start = self._at // _BLOCK * _DIGEST
-        if hashlib.sha256(block).digest() != self._first.digests[start : start + _DIGEST]:
+        at = number * _DIGEST
+        if hashlib.sha256(block).digest() != self._first.digests[at : at + _DIGEST]:
             raise changed(self._name, "its content is different now")
-        self._at += wanted
-        return block
+        self._at = start + wanted
+        return block[within:]
 
 
 def _buffered(blocks: _Blocks) -> BinaryIO:

@@ -1,35 +1,53 @@
-"""The source of rows: JSONL, CSV, a JSON array, standard input, or rows written in the pipeline itself.
+"""The source of rows: files, standard input, rows written in the pipeline itself, or rows of a Python caller.
 
 Owns what a valid input is. A run costs money for every row, so `Source.scan` reads everything once before the first
 request, and refuses a broken input with the file and the line. `Source.rows` then streams the rows and checks that they
 are what was scanned (see `snapshot`). Row identities are counted on disk (see `occurrence_counter`), so memory does not
-grow with the input. The file is read again only to find the first row of a duplicate id.
+grow with the input. A file is read again only to find the first row of a duplicate id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from yamlgen.canonical_json import short_digest
-from yamlgen.data.given_rows import SHOWN, copied
 from yamlgen.data.inline_rows import inline_rows
+from yamlgen.data.input_file import InputFile
+from yamlgen.data.input_listing import InputListing
+from yamlgen.data.mixed_files import refuse_mixed
 from yamlgen.data.occurrence_counter import OccurrenceCounter
 from yamlgen.data.row_identity import id_identity, row_identity
-from yamlgen.data.snapshot import Snapshot, changed, record
-from yamlgen.errors import Code, EnvironmentProblem, UsageError, near
-from yamlgen.formats.format import AnomalyLog, Format, NumberedRow, ReadContext, Rows, is_delimiter
-from yamlgen.formats.format_table import ENDINGS, FORMATS, NAMES, STREAMED, format_of
+from yamlgen.data.row_selection import EVERY_ROW, RowSelection
+from yamlgen.data.snapshot import Snapshot, changed
+from yamlgen.data.sql_query import SqlQuery
+from yamlgen.errors import Code, UsageError, near
+from yamlgen.formats.format import AnomalyLog
 from yamlgen.formats.strict_json import brief
 from yamlgen.option_names import option
-from yamlgen.parsing.project_folder import unusable
-from yamlgen.parsing.similar_paths import neighbour
-from yamlgen.pipeline.pipeline_model import Input
-from yamlgen.value_objects import JSON, InputRow, Row
+from yamlgen.value_objects import InputRow, Row
+
+
+class Position(NamedTuple):
+    """Where a row of an input comes from.
+
+    Attributes:
+        file: the index of its file; 0 for other rows.
+        line: its line in the file; for other rows, their number.
+        number: its number in the file, from 1.
+    """
+
+    file: int
+    line: int
+    number: int
+
+
+LocatedRow: TypeAlias = tuple[Position, Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +55,29 @@ class Source:
     """The source of rows: a picklable value without an open file.
 
     Attributes:
-        rows_inline: the rows written in the pipeline, or given by a Python caller.
-        path: the file; if `path` and `rows_inline` are `None`, standard input, which `buffered` makes readable.
-        format: the name of the format; `None`: by the path's extension, JSONL for standard input.
-        delimiter: the separator of cells; `None`: the default of the format.
+        rows_inline: the rows written in the pipeline, or given by a Python caller; they can be read repeatedly.
+        files: the files, in order, if there are no such rows; of a query, its result, which `input_buffer` makes.
+        query: the query of which the rows are the result.
+        tables: the files that the query has read.
         id: the column with the id of each row, a unique string or number.
         shown: the name of the input in messages: its path as the user wrote it.
+        location: the absolute path of a file, or the pattern of several; `None` for other inputs.
         is_given: whether the path or the rows come from the caller, not from the pipeline.
-        snapshot: the content of the file when it was scanned; every later reading is checked against it.
+        selection: which of the rows are read.
+        listing: the pattern or the folder of the files; `None` for other inputs.
         told: warnings from the scan.
     """
 
-    rows_inline: tuple[Row, ...] | None = None
-    path: Path | None = None
-    format: str | None = None
-    delimiter: str | None = None
+    rows_inline: Iterable[Row] | None = None
+    files: tuple[InputFile, ...] = ()
+    query: SqlQuery | None = None
+    tables: tuple[InputFile, ...] = ()
     id: str | None = None
     shown: str = ""
+    location: str | None = None
     is_given: bool = False
-    snapshot: Snapshot | None = None
+    selection: RowSelection = EVERY_ROW
+    listing: InputListing | None = None
     told: tuple[str, ...] = ()
 
     @property
@@ -63,42 +85,65 @@ class Source:
         """Whether a Python caller gave the rows."""
         return self.rows_inline is not None and self.is_given
 
-    def scan(self, taken: frozenset[str] = frozenset()) -> tuple[Source, int]:
+    @property
+    def file(self) -> InputFile | None:
+        """The file, if there is exactly one."""
+        return self.files[0] if len(self.files) == 1 else None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The paths of the files, and of those that a query has read."""
+        return tuple(each.path for each in (*self.files, *self.tables) if each.path is not None)
+
+    def listed(self) -> Source:
+        """Return the source with the files that exist now."""
+        return self if self.listing is None else replace(self, files=self.listing.files())
+
+    def scan(self, taken: frozenset[str] = frozenset(), columns: frozenset[str] | None = None) -> tuple[Source, int]:
         """Read and check everything once, and count the rows. An empty input is not an error here.
 
         Args:
             taken: names that no column may have, because the output of a step is written under them.
+            columns: the columns that the pipeline refers to, which identify rows without an id; `None`: all.
 
         Returns:
-            The source with its snapshot, and the number of rows.
+            The source with the snapshots of its files, and the number of rows.
 
         Raises:
             EnvironmentProblem: the input is missing or cannot be read, or there is no space for temporary files.
             UsageError: the input is broken, a row is not an object, a column has the name of a step, or an id is
                 missing or not unique.
         """
-        read: list[Snapshot] = []
-        odd = AnomalyLog()
-        with closing(self.numbered(read.append, odd)) as rows:
+        if self.listing is not None and self.files:
+            refuse_mixed(self.files)
+        read: dict[int, Snapshot] = {}
+        odd = [AnomalyLog() for _ in self.files]
+        with closing(self.numbered(read, odd)) as rows:
             count = self.admit(rows, taken)
-        scanned = replace(self, snapshot=read[0] if read else self.snapshot, told=odd.told(self.name()))
-        return scanned, count
+        files = tuple(replace(file, snapshot=read.get(at, file.snapshot)) for at, file in enumerate(self.files))
+        told = tuple(line for file, log in zip(files, odd, strict=True) for line in log.told(file.name()))
+        scanned = replace(self, files=files, told=(*self.told, *told))
+        if self.selection.sample is None:
+            return scanned, count if self.selection.limit is None else min(count, self.selection.limit)
+        identities = (row.identity for row in scanned.selected(columns))
+        selection, count = self.selection.drawn(identities)
+        return replace(scanned, selection=selection), count
 
-    def admit(self, rows: Iterable[NumberedRow], taken: frozenset[str]) -> int:
+    def admit(self, rows: Iterable[LocatedRow], taken: frozenset[str]) -> int:
         """Refuse the first row with a column named in `taken` or without a unique id; return the number of rows."""
         number = 0
         with OccurrenceCounter() as seen:
-            for number, (line, row) in enumerate(rows, start=1):
+            for number, (at, row) in enumerate(rows, start=1):  # noqa: B007 - the count is returned
                 if not taken.isdisjoint(row):
                     name = min(taken.intersection(row))
-                    message = f"{self._place(line, number)}: the column `{name}` has the same name as a step"
+                    message = f"{self.place(at)}: the column `{name}` has the same name as a step"
                     hint = "rename one of them: both would be written under that name"
                     raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
                 if self.id is None:
                     continue
-                identity = self._identity(self.id, row, line, number)
+                identity = self._identity(self.id, row, at)
                 if seen.count(short_digest(identity)):
-                    self._refuse_duplicate(self.id, identity, self._place(line, number))
+                    self._refuse_duplicate(self.id, identity, at)
         return number
 
     def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
@@ -113,201 +158,118 @@ class Source:
                 for temporary files. No row is read from a changed part of the file.
             UsageError: the next row is broken or has no id.
         """
+        chosen = self.selection.chosen(self.selected(columns))
+        yield from islice(chosen, limit)
+
+    def selected(self, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
+        """Yield the rows that fulfil the condition of the selection, before a sample or limit of it."""
         with OccurrenceCounter() as seen, closing(self.numbered()) as rows:
-            for index, (line, row) in enumerate(islice(rows, limit)):
+            for index, (at, row) in enumerate(rows):
                 if self.id is None:
                     yield InputRow(index, row, row_identity(row, columns, seen))
                 else:
-                    yield InputRow(index, row, self._identity(self.id, row, line, index + 1))
+                    yield InputRow(index, row, self._identity(self.id, row, at))
 
     def verify(self) -> str | None:
-        """Check once more, when all rows are done, that the file is what was scanned.
+        """Check once more, when all rows are done, that the files are what was scanned.
 
         Returns:
-            A warning if the file has grown, or `None`.
+            A warning if a file has grown, or if the pattern matches more files now; or `None`.
 
         Raises:
-            EnvironmentProblem: the file is missing, cannot be read, or has changed since the scan.
+            EnvironmentProblem: a file is missing, cannot be read, or has changed since the scan.
         """
-        if self.snapshot is None:
+        new = set(self.listed().paths) - set(self.paths)
+        if new:
+            named = near(min(new)) + (f" and {len(new) - 1} more" if len(new) > 1 else "")
+            return f"{named} appeared in {self.name()} during the run; run again to process the added rows"
+        grown = {file.name(): more for file in (*self.files, *self.tables) if (more := file.grown())}
+        if not grown:
             return None
-        more = self.snapshot.verify(self.opened, self.name())
-        if not more:
-            return None
-        return f"the input {self.name()} grew by {more:,} bytes during the run; run again to process the added rows"
-
-    def kind(self) -> Format:
-        """Return the format, from `format` or the path's extension.
-
-        Raises:
-            UsageError: the format is unknown.
-        """
-        by_ending = STREAMED if self.path is None else format_of(self.path)
-        kind = FORMATS.get(self.format) if self.format else by_ending
-        if kind is None:
-            what = f"unknown format `{self.format}`" if self.format else "it has no known extension"
-            hint = f"known extensions are {ENDINGS}; or set {NAMES}"
-            raise UsageError(f"cannot read {self.name()}: {what}", code=Code.BAD_INPUT, hint=hint)
-        return kind
-
-    def separator(self) -> str | None:
-        """Return the separator of cells, from `delimiter` or the format; `None` if the format has no cells.
-
-        Raises:
-            UsageError: `delimiter` is invalid.
-        """
-        if self.delimiter is None:
-            return self.kind().delimiter(self.path)
-        if not is_delimiter(self.delimiter):
-            message = f"the delimiter {brief(self.delimiter)} is invalid"
-            raise UsageError(message, code=Code.BAD_INPUT, hint='write one character, such as ",", ";" or "\\t"')
-        return self.delimiter
+        name, more = next(iter(grown.items()))
+        others = f" (and {len(grown) - 1} more files too)" if len(grown) > 1 else ""
+        return f"the input {name} grew by {more:,} bytes during the run{others}; run again to process the added rows"
 
     def name(self) -> str:
         """Return the name of the input in messages."""
-        unnamed = "standard input" if self.rows_inline is None else "the rows"
-        return self.shown or str(self.path or unnamed)
+        if self.shown:
+            return self.shown
+        if self.rows_inline is not None:
+            return "the rows"
+        return self.files[0].name() if self.files else "standard input"
 
     def numbered(
-        self, keep: Callable[[Snapshot], None] | None = None, odd: AnomalyLog | None = None
-    ) -> Generator[NumberedRow, None, None]:
-        """Yield each row with its line (for inline rows: its number). The file is open until the generator is closed.
+        self, keep: dict[int, Snapshot] | None = None, odd: list[AnomalyLog] | None = None
+    ) -> Generator[LocatedRow, None, None]:
+        """Yield each row that fulfils the condition of the selection, with its position.
+
+        A file is open until the generator has read it or is closed.
 
         Args:
-            keep: called at the end with a snapshot of the file.
-            odd: collects anomalies.
+            keep: receives a snapshot of each file, by its index, once it is read to its end.
+            odd: collects anomalies, one log for each file.
         """
+        where, rows = self.selection.where, self._all(keep, odd)
+        with closing(rows):
+            yield from rows if where is None else where.fulfilled(rows, self.place)
+
+    def place(self, at: Position) -> str:
+        """Return the place of a row for messages."""
         if self.rows_inline is not None:
-            is_checked = self.is_from_python
-            yield from enumerate(self.rows_inline, 1) if is_checked else inline_rows(self.rows_inline, self.name())
-            return
-        self.kind()
-        with self._file(keep) as file:
-            yield from self.parsed(file, odd)
-
-    def parsed(self, file: BinaryIO, odd: AnomalyLog | None = None) -> Rows:
-        """Return the rows of an open file, each with its line."""
-        return self.kind().read(file, self.reading(odd))
-
-    def reading(self, odd: AnomalyLog | None = None) -> ReadContext:
-        """Return the settings for reading the file; `odd` collects anomalies."""
-        has_cells = self.kind().delimiter(self.path) is not None
-        return ReadContext(self.name(), self.separator() if has_cells else None, self.id, anomalies=odd or AnomalyLog())
-
-    @contextmanager
-    def _file(self, keep: Callable[[Snapshot], None] | None = None) -> Iterator[BinaryIO]:
-        if self.snapshot is not None:
-            yield self.snapshot.held(self.opened, self.name())
-            return
-        with self.opened() as file:
-            if keep is None:
-                yield file
-                return
-            recorded, snapshot = record(file)
-            yield recorded
-            keep(snapshot())
-
-    @contextmanager
-    def opened(self) -> Iterator[BinaryIO]:
-        """Open the file in its current state.
-
-        Raises:
-            EnvironmentProblem: the file is missing or cannot be read, also while it is read in the context.
-        """
-        if self.path is None:
-            message = "standard input has not been read yet"
-            raise EnvironmentProblem(message, code=Code.MISSING_INPUT, hint="`buffered` makes it readable")
-        if no_path := unusable(self.path, self.name()):
-            raise EnvironmentProblem(
-                no_path, code=Code.MISSING_INPUT, hint=f"choose a file with {option('input', 'PATH')}"
-            )
-        try:
-            if self.snapshot is not None and not self.path.is_file():  # opening a pipe would wait for its writer
-                raise changed(self.name(), "there is no longer a file at this path")
-            with self.path.open("rb") as file:
-                yield file
-        except FileNotFoundError as error:
-            other = f"choose another file with {option('input', 'PATH')}"
-            hint = f"create it, or {other}; paths are relative to the pipeline file"
-            if self.is_given:
-                way = "check the path: it is relative to the current directory"
-                hint = neighbour(self.path, self.name()) or way
-            raise EnvironmentProblem(
-                f"the input {self.name()} does not exist", code=Code.MISSING_INPUT, hint=hint
-            ) from error
-        except OSError as error:
-            raise self.unreadable(error) from error
-
-    def unreadable(self, error: OSError) -> EnvironmentProblem:
-        """Return the error for an input that cannot be opened."""
-        message = f"cannot read {self.name()}: {error.strerror or error}"
-        hint = f"check that it is a file that you may read, or choose another with {option('input', 'PATH')}"
-        return EnvironmentProblem(message, code=Code.MISSING_INPUT, hint=hint)
+            return f"{self.name()}, row {at.number}"
+        return self.files[at.file].place(at.line, at.number)
 
     def place_of(self, index: int) -> str:
         """Return the place of the row at a position, from 0. The rows before it are read.
 
         Raises:
-            YamlgenError: the file cannot be read.
+            YamlgenError: the input cannot be read.
         """
         with closing(self.numbered()) as rows:
-            line, _ = next(islice(rows, index, None), (index + 1, None))
-        return self._place(line, index + 1)
+            at, _ = next(islice(rows, index, None), (None, None))
+        return f"{self.name()}, row {index + 1}" if at is None else self.place(at)
 
-    def _place(self, line: int, number: int) -> str:
+    def _all(self, keep: dict[int, Snapshot] | None, odd: list[AnomalyLog] | None) -> Generator[LocatedRow, None, None]:
         if self.rows_inline is not None:
-            return f"{self.name()}, row {number}"
-        return self.kind().place(self.reading(), line, number)
+            given = enumerate(self.rows_inline, 1)
+            for number, row in given if self.is_from_python else inline_rows(self.rows_inline, self.name()):
+                yield Position(0, number, number), row
+            return
+        if self.listing is not None and not self.files:
+            raise self.listing.nothing()
+        for index, file in enumerate(self.files):
+            kept = None if keep is None else partial(keep.__setitem__, index)
+            with closing(file.rows(self.id, kept, None if odd is None else odd[index])) as rows:
+                for number, (line, row) in enumerate(rows, start=1):
+                    yield Position(index, line, number), row
 
-    def _identity(self, name: str, row: Row, line: int, number: int) -> str:
+    def _identity(self, name: str, row: Row, at: Position) -> str:
         identity = id_identity(row.get(name))
         if identity is None:
             problem = f"is {brief(row[name])}, which is not a valid id" if name in row else "is missing"
             hint = f"`id: {name}` requires a unique id in each row: a number or a non-empty string"
-            raise UsageError(f"{self._place(line, number)}: `{name}` {problem}", code=Code.BAD_INPUT, hint=hint)
+            raise UsageError(f"{self.place(at)}: `{name}` {problem}", code=Code.BAD_INPUT, hint=hint)
         return identity
 
-    def _refuse_duplicate(self, name: str, identity: str, place: str) -> NoReturn:
+    def _refuse_duplicate(self, name: str, identity: str, at: Position) -> NoReturn:
         with closing(self.numbered()) as rows:
-            numbered = enumerate(rows, start=1)
-            same = (((line, number), row) for number, (line, row) in numbered if id_identity(row.get(name)) == identity)
+            same = ((first, row) for first, row in rows if id_identity(row.get(name)) == identity)
             first, row = next(same, (None, None))
         if first is None or row is None:
-            raise changed(self.name(), f"the first row with the `{name}` of {place} no longer exists")
-        message = f"{place}: `{name}` {brief(row[name])} is already used at {self._place(*first)}"
+            raise changed(self.name(), f"the first row with the `{name}` of {self.place(at)} no longer exists")
+        message = f"{self.place(at)}: `{name}` {brief(row[name])} is already used at {self.place(first)}"
         raise UsageError(message, code=Code.DUPLICATE_ID, hint="ids must be unique: change or remove one of them")
 
 
 def no_rows(source: Source) -> UsageError:
     """Return the error for an empty input."""
-    if source.is_from_python:
+    selection = source.selection
+    if source.is_from_python and selection.where is None:
         return UsageError("`rows` is empty", code=Code.NO_ROWS, hint="pass at least one row")
+    if selection.where is not None:
+        message = f"`input.where` is false for every row of {source.name()}"
+        return UsageError(message, code=Code.NO_ROWS, hint="correct the condition, or its parameters")
+    if source.query is not None:
+        return UsageError(f"{source.name()} returns no rows", code=Code.NO_ROWS, hint="correct its conditions")
     hint = f"add at least one row, or choose another input with {option('input', 'PATH')}"
     return UsageError(f"{source.name()} has no rows", code=Code.NO_ROWS, hint=hint)
-
-
-def source_of(
-    spec: Input, file: Path, shown: str, *, is_given: bool = False, rows: Iterable[Mapping[str, JSON]] | None = None
-) -> Source:
-    """Return the source for a pipeline's `input`.
-
-    Args:
-        spec: the input as written.
-        file: the pipeline file, which the input's path is relative to.
-        shown: the pipeline file as the user wrote it.
-        is_given: whether the path comes from the caller, not from the pipeline.
-        rows: the rows of a Python caller, in place of the input; they are copied.
-
-    Raises:
-        UsageError: a value of `rows` is not a row.
-    """
-    if rows is not None:
-        return Source(rows_inline=copied(rows), id=spec.id, shown=SHOWN, is_given=True)
-    if spec.rows is not None:
-        return Source(rows_inline=tuple(spec.rows), id=spec.id, shown=shown)
-    if spec.path in (None, "-"):
-        return Source(format=spec.format, delimiter=spec.delimiter, id=spec.id, shown="standard input")
-    name = str(spec.path)
-    named = near(Path(shown).parent / name)
-    path, form = file.parent / name, spec.format
-    return Source(path=path, format=form, delimiter=spec.delimiter, id=spec.id, shown=named, is_given=is_given)

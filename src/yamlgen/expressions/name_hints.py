@@ -36,6 +36,7 @@ _ELSEWHERE: Final = {
     "item_index": "in a step or output with `for_each`, except in its `when`, `for_each` and `split`",
     "matrix": "in a step with `matrix`, except in its `when` and `for_each`",
     "output": "in the `check` of a step",
+    "steps": "in a step, and in the expressions of an output",
 }
 FILTERS: Final = {
     "len": "length",

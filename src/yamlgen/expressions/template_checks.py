@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from jinja2 import nodes
@@ -49,6 +49,10 @@ class TemplateAnalysis:
     proves: frozenset[Path] = frozenset()
     forks: Forks = frozenset()
     holds: bool = False
+
+    def also(self, other: TemplateAnalysis) -> TemplateAnalysis:
+        """Return the analysis of this condition, given that another is true too."""
+        return replace(self, proves=self.proves | other.proves, forks=self.forks | other.forks)
 
 
 def analyse_template(

@@ -62,6 +62,10 @@ _QUOTE: Final = re.compile("`([^`]+)`")
 _VALUE: Final = re.compile(r"""["']?(?:default|const|examples?)["']?\s*:[ \t]*([^,}\]\n]+)""")
 _TEMPLATE: Final = re.compile(r"\{\{[^{}]*\}\}|\{%[^{}%]*%\}")
 _READS: Final = re.compile(r"(?:row|steps|params|item|matrix|output)\b[.\[]")
+_SWITCH: Final = re.compile(
+    r"""["']?(?:true|false|yes|no|on|off|none|null|[0-9]{1,2})["']?(?:\s+#.*)?""", re.IGNORECASE
+)
+"""The value of a `header` that is an option of a table."""
 _RANDOM: Final = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20,}")
 _PRIVATE: Final = re.compile(r"(?<=://)[^\s/@\"']+(?=@)")
 _BEHIND: Final = re.compile(r"(?<=[?#])[^\s\"',}]+")
@@ -175,7 +179,9 @@ def _is_harmless(said: str, kind: Kind) -> bool:
         return re.fullmatch(r"\w+", name, re.ASCII) is not None and not looks_random(name)
     if kind == "word" and (_ENTRY.match(said) or said[:1] == "{"):
         return True
-    return kind != "headers" and _READS.match(said.lstrip("'\"")) is not None
+    if kind == "headers":
+        return _SWITCH.fullmatch(said) is not None
+    return _READS.match(said.lstrip("'\"")) is not None
 
 
 def _end(text: str, name: re.Match[str]) -> int:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
+from yamlgen.errors import near
+from yamlgen.parsing.file_patterns import matching, split
+from yamlgen.parsing.project_folder import is_file, is_folder, status
 from yamlgen.suggestions import nearest
 
 _MOST: Final = 1000
@@ -26,11 +30,39 @@ def neighbour(path: Path, shown: str) -> str | None:
             return "it is a folder: write the path of a file in it"
         if path.exists():
             return None
-        near = _meant(path)
-        if near is not None:
-            way = os.path.relpath(near, path.parent)
+        meant = _meant(path)
+        if meant is not None:
+            way = os.path.relpath(meant, path.parent)
             return f"did you mean `{os.path.normpath(Path(shown).parent / way)}`?"
     return None
+
+
+def way_to_files(folder: Path, pattern: str, shown: str, endings: str = "") -> tuple[str, str | None]:
+    """Return the fact that no file matches a pattern, and the fix, or `None`: a similar folder, or the files in it.
+
+    Args:
+        folder: the folder that the pattern is relative to.
+        pattern: the pattern.
+        shown: the folder as messages show it.
+        endings: the extensions that another pattern may have; empty: any.
+    """
+    start, parts = split(folder, pattern)
+    home, named = folder / start, near(Path(os.path.normpath(Path(shown) / start)))
+    if status(home) is None:
+        return f"the folder {named} does not exist", neighbour(home, named)
+    if not is_folder(home):
+        return f"{named} is a file, not a folder", "for a file, write `path`"
+    where = "" if named == "." else f" in {named}"
+    fact, rest = f"no file{where} matches `{'/'.join(parts)}`", PurePath(*parts)
+    suffixes = (each.suffix for each in _files(home) if each.suffix and is_file(each))
+    known = Counter(ending for ending in suffixes if not endings or ending in endings.split(", "))
+    if rest.suffix and len(parts) == 1 and known:
+        (ending, count), *others = known.most_common()
+        stem = "*" if ending == rest.suffix else rest.stem
+        many = f"{count} {ending} file{'' if count == 1 else 's'}"
+        return fact, f"it has {many}{' and others' if others else ''}: did you mean `{start}{stem}{ending}`?"
+    deeper = next(iter(matching(home, f"**/{rest}")), None)
+    return fact, None if deeper is None else f"{deeper} does: write `{start}**/{rest}` for the folders below too"
 
 
 def _meant(path: Path) -> Path | None:

@@ -95,6 +95,8 @@ def way(path: DataPath, said: str = "") -> str | None:  # noqa: PLR0911 - a tabl
         written = ".".join(map(str, path)) if path[0] == "input" else ""
         fix = f", or set it for a run with `{override(written, 'PATH')}`" if written else ""
         return f"a path is the same for all rows: write the full path{fix}"
+    if path == ("input", "sql"):
+        return "a query has no parameters: choose rows with `where`, as in `where: row.topic == params.topic`"
     if path[0] == "params":
         return "a parameter is the same for all rows: write the template in the prompt"
     if "schema" in path:
@@ -111,7 +113,7 @@ def unexpanded(path: str) -> str | None:
 def quoting(text: str, at: int) -> str:
     """Return the hint for a template without quotes at an offset of a YAML text."""
     keys = _keys_above(text, at)
-    below = keys[1:] if keys[:1] == ["output"] else keys[2:]
+    below = keys[1:] if keys[:1] in (["input"], ["output"]) else keys[2:]
     if _EXPRESSIONS & set(below) and keys[-1] not in _TEXTS:
         return "write an expression without braces: `row.name`, not `{{ row.name }}`"
     fix = (_set(tuple(keys), text[at:]) or way(tuple(keys))) if _WRITTEN_OUT & set(keys) else None
@@ -150,7 +152,7 @@ def _is_filled(path: DataPath) -> bool:
     """Check whether the string at a path is a template, an expression or a comment."""
     if path[-1] == "description" and (len(path) == 1 or path[0] == "params" or path[0::2] == ("steps", "description")):
         return True
-    if _output_key(path) in _OUTPUT_EXPRESSIONS:
+    if path == ("input", "where") or _output_key(path) in _OUTPUT_EXPRESSIONS:
         return True
     return path[0] == "steps" and bool(_FILLED & set(path[2:3])) and path[-1] != "file"
 

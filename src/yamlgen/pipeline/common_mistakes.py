@@ -42,6 +42,7 @@ _STEP_WORDS: Final[dict[str, tuple[str, str, str]]] = {
 """Names that other tools use for a step's keys, lowercase and without `-` and `_`: the hint, the key of the language,
 and the key below it."""
 
+_SOURCES: Final = frozenset({"path", "folder", "range", "sql", "rows"})
 _ROLES: Final = {"user": "user", "human": "user", "assistant": "assistant", "ai": "assistant", "system": ""}
 _KEYWORDS: Final = frozenset(KEYWORDS) - {"format"}
 _TEXT_WORDS: Final = frozenset({"text", "content", "user", "system", "template", "prompt", "message", "value"})
@@ -115,8 +116,8 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
 def _of_input(root: dict[str, tuple[Node, Node]]) -> frozenset[str]:
     """Return the keys that `input` lacks: one of these among the models is not the name of a model."""
     held = root["input"][1] if "input" in root else None
-    has_rows = held is not None and held.kind == "mapping" and bool({"path", "rows"} & held.value.keys())
-    return frozenset() if has_rows else frozenset({"path", "rows", "id", "format", "delimiter"})
+    has_rows = held is not None and held.kind == "mapping" and bool(_SOURCES & held.value.keys())
+    return frozenset() if has_rows else _SOURCES | {"id", "format", "delimiter"}
 
 
 def _roles_as_keys(document: Document, name: str, step: Node) -> list[Diagnostic]:

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
 from yamlgen.errors import Code, Diagnostic
-from yamlgen.formats.format_table import FORMATS, format_of
+from yamlgen.formats.format_table import format_named
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.value_objects import Columns
 
 _USUAL: Final = (";", "\t", "|", ",")
-_SPREADSHEET: Final = re.compile(r"sep=(.)")
-"""A first line that sets the delimiter for a spreadsheet."""
 
 
 def parted(parsed: ParsedFile, columns: Columns | None) -> tuple[Columns | None, list[Diagnostic]]:
     """Return the columns under the correct delimiter, and a diagnostic if the delimiter is wrong."""
     if parsed.is_broken("input", "delimiter"):
         return None, []
-    line = _SPREADSHEET.fullmatch(columns.names[0]) if columns is not None and len(columns.names) == 1 else None
-    if line is not None:
-        message = f"{parsed.beside(parsed.pipeline.input.path or '')[1]} begins with `{line[0]}`, for spreadsheets"
-        hint = f"remove that line, and write `delimiter: {json.dumps(line[1])}` under `input`"
-        return None, [Diagnostic(Code.BAD_INPUT, message, parsed.document.mark(("input", "path")), hint)]
     character = _parting(parsed, columns)
     if columns is None or character is None:
         return columns, []
@@ -45,10 +37,9 @@ def _parting(parsed: ParsedFile, columns: Columns | None) -> str | None:
     source = parsed.pipeline.input
     if columns is None or len(columns.names) != 1 or source.path is None or parsed.is_broken_within("input"):
         return None
-    path = PurePath(source.path)
-    kind = FORMATS[source.format] if source.format else format_of(path)
-    default = None if kind is None else kind.delimiter(path)
-    if default is None:
+    kind = format_named(source.format, PurePath(source.path))
+    default = None if kind is None else kind.separator
+    if default is None or source.columns is not None:
         return None
     (name,) = columns.names
     used = source.delimiter or default

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import combinations
 from typing import Any, Final
 
-from yamlgen.option_names import option
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.suggestions import folded
 
@@ -38,6 +38,8 @@ _CALLED_HERE: Final = {
     "call": ("code", "function", "func", "file", "module", "script"),
     "reasks": ("retries", "retry", "maxretries", "attempts", "maxattempts"),
     "delimiter": ("sep", "separator", "delim"),
+    "encoding": ("charset", "codec"),
+    "header": ("hasheader",),
     "where": ("filter", "if", "when", "condition", "select", "keep"),
     "unique": ("dedup", "deduplicate", "distinct", "uniqueby"),
     "columns": ("fields", "select", "map", "row"),
@@ -52,15 +54,57 @@ _CALLED_HERE: Final = {
 }
 """Names that other tools use for a key, valid only where that key is allowed."""
 
+_CALLED_IN_INPUT: Final = {
+    "path": (
+        "file",
+        "files",
+        "paths",
+        "filename",
+        "filepath",
+        "filenames",
+        "source",
+        "src",
+        "csv",
+        "jsonl",
+        "json",
+        "parquet",
+        "url",
+        "uri",
+        "glob",
+        "globs",
+        "dataset",
+        "data",
+    ),
+    "folder": ("dir", "directory", "dirs", "documents", "docs"),
+    "rows": ("row", "records", "items", "inline", "values"),
+    "range": ("count", "times", "repeat", "generate"),
+    "tables": ("table", "sources", "relations"),
+    "where": ("filter", "filters", "if", "when", "condition", "keep"),
+    "sample": ("subsample", "subset", "random"),
+    "limit": ("head", "take", "first", "top", "maxrows", "nrows", "numrows", "limitrows"),
+    "columns": ("names", "fields", "fieldnames", "columnnames"),
+    "file_column": ("filenamecolumn", "pathcolumn", "includefilename", "includepath", "filepathcolumn"),
+    "encoding": ("charset", "codec"),
+    "memory": ("memorylimit", "maxmemory"),
+}
+"""Names that other tools use for a key of `input`."""
+
 ID_WORDS: Final = ("name", "model", "modelname", "modelid", "llm")
 """Names that other tools use for the id of a model."""
 
 _CALLED_COLUMN: Final = ("idcolumn", "idfield", "idkey", "primarykey", "key")
+_SORT: Final = "remove it: rows keep their order; to sort them, use `sql` with ORDER BY"
 _OUT_OF_PLACE: Final = {
-    ("output", "format"): "remove it: the format is the extension of `path`: .jsonl, .json or .csv",
+    ("output", "format"): "remove it: the format is the extension of `path`: .jsonl, .json, .parquet or .csv",
     ("output", "formulas"): "write `csv: {formulas: escape}`",
     **{("output", word): 'write `csv: {delimiter: ";"}`' for word in ("delimiter", "sep", "separator", "delim")},
-    ("input", "encoding"): "remove it, and save the file as UTF-8, the only encoding",
+    **{("input", word): "did you mean `sql`?" for word in ("query", "statement", "select", "duckdb")},
+    **{("input", word): "it belongs under `sample`: `sample: {n: 500, seed: 1}`" for word in ("n", "seed")},
+    ("input", "shuffle"): "remove it: rows keep their order; for a random part, write `sample: {n: 500, seed: 1}`",
+    ("input", "sort"): _SORT,
+    ("input", "order_by"): _SORT,
+    ("input", "skip"): "remove it; to leave out rows, write `where: ...`",
+    ("input", "offset"): "remove it; to leave out rows, write `where: ...`",
 }
 
 
@@ -72,13 +116,15 @@ _OF_KIND: Final = {
 }
 """The hints for a key that is the name of a kind of step, with the key that a step of this kind has."""
 
-_RIVALS: Final = (("path", "rows"), ("prompt", "messages"), ("values", "value"))
+_RIVALS: Final = (
+    *combinations(("path", "folder", "range", "sql", "rows"), 2),
+    ("prompt", "messages"),
+    ("values", "value"),
+)
 """Keys that exclude each other."""
 
 
-def home(  # noqa: PLR0911 - a table
-    language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]
-) -> str | None:
+def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
     """Return the hint that shows where a key belongs, or `None` if there is none or another hint is better.
 
     Args:
@@ -89,8 +135,6 @@ def home(  # noqa: PLR0911 - a table
     """
     if path[:1] == ("outputs",) and len(path) == 2:  # noqa: PLR2004 - an output by name
         path = ("output",)
-    if (*path, key) == ("input", "limit"):
-        return f"to run fewer rows, use {option('limit', 'N')}"
     if path in (("input",), ("output",)) and (path[0], key) in _OUT_OF_PLACE:
         return _OUT_OF_PLACE[str(path[0]), key]
     called = called_here(path, key, known)
@@ -129,8 +173,10 @@ def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
     word = folded(key)
     if "id" in known and "max_tokens" in known and "prompt" not in known and word in ID_WORDS:
         return "id"
-    if path == ("input",) and word in _CALLED_COLUMN:
-        return "id"
+    if path == ("input",):
+        own = next((each for each, words in _CALLED_IN_INPUT.items() if word in words), None)
+        if own is not None or word in _CALLED_COLUMN:
+            return own or "id"
     meant = next((each for each, words in _CALLED_HERE.items() if each in known and word in words), None)
     return meant or (_CALLED[word] if _CALLED.get(word) in known else None)
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from yamlgen.collector import Collector
 from yamlgen.errors import Code, Diagnostic, RowError
+from yamlgen.formats.column_shapes import mixed_columns, text_columns
 from yamlgen.formats.format import is_delimiter
 from yamlgen.formats.format_table import format_of
 from yamlgen.option_names import option
+from yamlgen.parsing.file_patterns import fits, is_pattern, split
 from yamlgen.parsing.project_folder import is_folder, real, unusable
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import unexpanded
@@ -21,7 +23,7 @@ from yamlgen.pipeline.input_checks import unknown_format
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.shaping.file_names import failed_path, part_path, record_path
 from yamlgen.shaping.output_plan import ITEM, STEP, OutputPlan, rendered_path
-from yamlgen.suggestions import suggestion
+from yamlgen.suggestions import listing, suggestion
 from yamlgen.value_objects import JSON, Columns
 
 _OTHER_TEMPLATE = re.compile(r"(?<!\{)\$?\{((?:params\.)?[A-Za-z_]\w*)\}(?!\})")
@@ -90,6 +92,7 @@ class _OutputChecker(Collector):
         """Check one output by itself."""
         self.check_own_paths(output)
         self.check_csv(output)
+        self.check_typed_columns(output)
         self.check_names(output)
         self.check_keys(output)
         self.check_split(output)
@@ -127,8 +130,10 @@ class _OutputChecker(Collector):
             if "{{" in written:
                 hint = "set the parameter to a value that is not empty"
             self.complain(Code.OUTPUT_PATH, f"`{target}` has no file name, only an extension", mark, hint)
-        elif format_of(path) is None:
+        elif (kind := format_of(path)) is None:
             self.diagnostics.append(unknown_format(target, mark))
+        elif problem := kind.problem(path):
+            self.complain(problem[0], problem[1], mark, problem[2])
         elif other := _OTHER_TEMPLATE.search(written):
             name = other[1].rpartition(".")[2]
             hint = f"write `{{{{ params.{name} }}}}`" + ("" if name in self.parsed.names("params") else _UNDECLARED)
@@ -208,10 +213,26 @@ class _OutputChecker(Collector):
             mark = self.parsed.document.mark((*at, "delimiter"))
             message = f"{json.dumps(csv.delimiter)} cannot separate the cells of a CSV file"
             self.complain(Code.WRONG_VALUE, message, mark, 'write one character, such as ";" or "\\t"')
-        if not any(path.lower().endswith((".csv", ".tsv")) for _, path in written_files(output)):
+        kinds = [format_of(Path(path)) for _, path in written_files(output)]
+        if all(kind is None or kind.separator is None for kind in kinds):
             message = "`csv` has no effect: the output is not a CSV file"
             mark = self.parsed.document.mark(at, key=True)
             self.complain(Code.CONFLICT, message, mark, "change the extension of `path`, or remove `csv`", warn=True)
+
+    def check_typed_columns(self, output: OutputPlan) -> None:
+        """Warn about columns that have no type in a format with typed columns."""
+        kinds = ((key, format_of(Path(path))) for key, path in written_files(output))
+        typed = next((key for key, kind in kinds if kind is not None and kind.has_column_types), None)
+        names = [] if typed is None else text_columns(output.type.value)
+        if output.config.columns is None and self.columns is not None:
+            left_out = {*names, *output.steps, *(output.config.exclude or ())}
+            names = [*(each for each in mixed_columns(self.columns.types) if each not in left_out), *names]
+        if typed is not None and names:
+            columns = f"{listing(names)} {'is' if len(names) == 1 else 'are'}"
+            message = f"{columns} written as JSON text, because the values are mixed, recursive or free-form"
+            mark = self.parsed.document.mark((*output.at, *typed), key="split" in typed)
+            hint = "declare one type and all properties, or parse the text as JSON when you read the file"
+            self.complain(Code.JSON_COLUMN, message, mark, hint, warn=True)
 
     def check_keys(self, output: OutputPlan) -> None:
         """Check for keys that contradict each other."""
@@ -255,6 +276,8 @@ class _OutputChecker(Collector):
             for key, written in written_files(output):
                 if key == ("rejected",) or (key[0] == "split" and is_free):  # otherwise its parts are taken too
                     self.take((*output.at, *key), written, taken)
+        if not self.parsed.is_broken_within("input"):
+            self.check_growth(outputs)
 
     def take(
         self,
@@ -289,16 +312,48 @@ class _OutputChecker(Collector):
         self.complain(Code.OUTPUT_PATH, message, mark, "rename the part" if is_part else "write another path")
         return False
 
+    def check_growth(self, outputs: Sequence[OutputPlan]) -> None:
+        """Check that the pattern of the input matches no file of the run, which the next run would read."""
+        source, root = self.parsed.pipeline.input, self.parsed.path.parent
+        key, reference = "path", str(source.path)
+        if source.folder is not None:
+            key, reference, root = "pattern", source.pattern, root / source.folder
+        elif not is_pattern(root, reference):
+            return
+        start, parts = split(root, reference)
+        home = real(root / start)
+        for at, file, what in self.files_written(outputs):
+            target = Path(self.target(str(file)))
+            if not target.is_relative_to(home) or not fits(target.relative_to(home).as_posix(), parts):
+                continue
+            mark = self.parsed.document.mark(at, key="split" in at)
+            if all(each.mark != mark for each in self.diagnostics):
+                message = f"the next run would read {what}, {file}, as input: `input.{key}` matches it"
+                hint = "write it to another folder, or change the pattern"
+                self.complain(Code.OUTPUT_PATH, message, mark, hint)
+
+    def files_written(self, outputs: Sequence[OutputPlan]) -> Iterator[tuple[DataPath, Path, str]]:
+        """Yield each file of the run, with its key in the pipeline and what it is; without unknown paths."""
+        for number, output in enumerate(outputs):
+            for key, written in written_files(output):
+                at = (*output.at, *key)
+                path = None if self.parsed.is_broken(*at) else self.rendered(written)
+                if not path:
+                    continue
+                yield at, Path(path), "this output"
+                if number == 0 and key == ("path",):
+                    yield at, failed_path(Path(path)), "the failed rows file"
+                    yield at, record_path(Path(path)), "the record of the run"
+
     def files_read(self) -> dict[str, str]:
         """Return the files that the pipeline reads, each with what it is."""
-        source, steps = self.parsed.pipeline.input, self.parsed.pipeline.steps
+        steps = self.parsed.pipeline.steps
         found = {
             self.target(path): f"a file that step `{name}` reads"
             for name, step in steps.items()
             for path in step.files(lambda _: [])
         }
-        if source.path and source.path != "-":
-            found[self.target(source.path)] = _INPUT
+        found |= {self.target(path): _INPUT for path in self.parsed.input_files()}
         return {**found, str(real(self.parsed.path)): "the pipeline file"}
 
     def target(self, path: str) -> str:

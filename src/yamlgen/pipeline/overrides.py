@@ -5,13 +5,15 @@ Messages show the option as the place of a changed value. The pipeline file is n
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
 from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.formats.format_table import STREAMED, format_of
+from yamlgen.formats.format import SETTINGS
+from yamlgen.formats.format_table import FORMATS, STREAMED, format_of
 from yamlgen.option_names import by_surface, override
-from yamlgen.parsing.project_folder import is_pipe
+from yamlgen.parsing.project_folder import is_folder, is_pipe
 from yamlgen.parsing.secret_scan import find_secrets, setting
 from yamlgen.parsing.source_map import Document, Node, SourceText
 from yamlgen.parsing.yaml_parser import compose
@@ -20,6 +22,15 @@ from yamlgen.value_objects import JSON
 
 _NAMED = ("models", "steps", "params", "outputs")
 """The parts with names that the author chooses: an unknown name is a mistake, not a new entry."""
+
+_OTHERS = frozenset({"rows", "folder", "pattern", "range", "sql", "tables", "memory"})
+"""The keys of an input that exclude `path`."""
+
+_LISTED = frozenset({"folder", "pattern"})
+"""The keys of an input that is a folder."""
+
+_READING = SETTINGS | {"format", "file_column"}
+"""The keys that say how a file is read."""
 
 
 def set_value(document: Document, name: str, value: str, diagnostics: list[Diagnostic]) -> Document:
@@ -79,6 +90,8 @@ def _value_at(data: JSON, path: list[str]) -> JSON:
 def set_input(document: Document, path: str, *, keeps_format: bool = False) -> Document:
     """Return the document with the rows of `--input path`, which is relative to the current directory.
 
+    The path of a folder replaces `folder`, if the pipeline reads one.
+
     Args:
         document: the document.
         path: the path of the rows.
@@ -89,7 +102,7 @@ def set_input(document: Document, path: str, *, keeps_format: bool = False) -> D
     written = document.data.get("input", {})
     if not isinstance(written, dict):  # an error, which is reported at its place
         return document
-    where = path if path == "-" else str(Path(path).absolute())
+    where = path if path == "-" or "://" in path else str(Path(path).absolute())
     known = format_of(Path(path))
     is_fitting = keeps_format or path == "-" or known is None or known.name == _format(written)
     kept = written.get("format") if is_fitting else None
@@ -99,10 +112,14 @@ def set_input(document: Document, path: str, *, keeps_format: bool = False) -> D
     def scalar(value: str) -> Node:
         return Node("scalar", value, source, 0, len(shown))
 
+    if "folder" in written and is_folder(Path(path)):
+        return _without(document.override(["input", "folder"], scalar(where), shown), {*_OTHERS, "path"} - _LISTED)
     document = document.override(["input", "path"], scalar(where), shown)
     if kept is not None:
         document = document.override(["input", "format"], scalar(kept), shown)
-    return _without(document, {"rows"} if kept else {"rows", "format"})
+    kind = FORMATS.get(str(kept)) if kept else STREAMED if path == "-" else known
+    unsupported = frozenset() if kind is None else SETTINGS - kind.settings()
+    return _without(document, _OTHERS | unsupported | (frozenset() if kept else {"format"}))
 
 
 def set_rows(document: Document) -> Document:
@@ -111,10 +128,10 @@ def set_rows(document: Document) -> Document:
         return document
     shown = "rows=[...]"
     outside = Node("scalar", "-", SourceText(shown, shown), 0, len(shown))
-    return _without(document.override(["input", "path"], outside, shown), {"rows", "format", "delimiter"})
+    return _without(document.override(["input", "path"], outside, shown), {*_OTHERS, *_READING})
 
 
-def _without(document: Document, keys: set[str]) -> Document:
+def _without(document: Document, keys: AbstractSet[str]) -> Document:
     """Return the document without these keys of its input."""
     key, node = document.root.value["input"]
     left = {name: pair for name, pair in node.value.items() if name not in keys}

@@ -75,8 +75,7 @@ class Parameters(Collector):
         """
         made, declared = ParameterValues(dict(self.defaults)), self.parsed.names("params")
         for name, value in given.items():
-            spoken = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-            written = setting(parameter, str(name), spoken)
+            written = given_as(str(name), value)
             made.texts.append(written)
             mark = Mark(written.file, 1, 1, 1, 1 + len(written.file))
             made.diagnostics.extend(find_secrets(written))
@@ -118,6 +117,12 @@ class Parameters(Collector):
         for name, schema in self.schemas.items():
             members[name] = ANYTHING if name in self.unfit else SchemaView.of(Type(schema.value), f"params.{name}")
         return NamespaceView(Code.UNKNOWN_PARAM, "parameter", members)
+
+
+def given_as(name: str, value: JSON) -> SourceText:
+    """Return the value of a parameter as its caller writes it: the place of what is wrong with it."""
+    spoken = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    return setting(parameter, name, spoken)
 
 
 def read_value(name: str, text: str) -> tuple[JSON, Diagnostic | None]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from glob import glob, has_magic
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pydantic import ValidationError
 
 from yamlgen.errors import Diagnostic, Mark
 from yamlgen.option_names import override
-from yamlgen.parsing.project_folder import is_file, status
+from yamlgen.parsing.file_patterns import matching
 from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets
 from yamlgen.parsing.source_map import DataPath, Document, SourceText
 from yamlgen.parsing.yaml_parser import compose
@@ -83,15 +82,23 @@ class ParsedFile:
 
     def fitting(self, reference: str) -> list[str]:
         """Return the paths of an entry of `reads`: the path itself, or the files that match the pattern."""
-        folder = self.path.parent
-        if not has_magic(reference) or status(folder / reference) is not None:
-            return [reference]
-        found = glob(reference, root_dir=folder, recursive=True)  # noqa: PTH207 - a pattern may be absolute
-        return sorted(path for path in found if is_file(folder / path))
+        return matching(self.path.parent, reference)
+
+    def input_files(self) -> list[str]:
+        """Return the files of the input that exist now, relative to the pipeline's folder."""
+        given = self.pipeline.input
+        if given.folder is not None:
+            root = self.path.parent / given.folder
+            return [str(PurePath(given.folder) / path) for path in matching(root, given.pattern)]
+        tables = (
+            each if isinstance(each, str) else each.path or each.pipeline for each in (given.tables or {}).values()
+        )
+        named = [given.path, *tables]
+        return [path for each in named if each not in (None, "-") for path in self.fitting(str(each))]
 
     def files(self) -> set[Path]:
         """Return the pipeline file and every file that it reads."""
-        named: list[object] = [self.pipeline.input.path or "-"]
+        named: list[object] = [*self.input_files()]
         for step in self.pipeline.steps.values():
             named.extend(step.files(self.fitting))
         return {self.path, *(self.path.parent / name for name in named if isinstance(name, str) and name != "-")}

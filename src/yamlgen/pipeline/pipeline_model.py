@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from yamlgen.formats.format_table import FormatName
+from yamlgen.pipeline.input_config import Input
 from yamlgen.shaping.output_config import Output
 from yamlgen.steps.batch_config import Batch
 from yamlgen.steps.config_fields import MOST_CONCURRENCY, FrozenModel, ModelSettings, Name, Text
@@ -85,53 +85,6 @@ class Limits(FrozenModel):
     Default: 90%."""
     max_pause: float | None = Field(None, gt=0, le=86400)
     """Seconds that a run waits while the API accepts no request, before it stops. Default: 600."""
-
-
-class Input(FrozenModel):
-    """The source of the rows: a file, standard input, or rows in the pipeline itself.
-
-    Set either `path` or `rows`. The values of a CSV file are strings, and an empty cell is `""`. Set `id` if you can:
-    it identifies a row when other columns change, so that its stored answers are used.
-
-    A CSV file must be UTF-8, in the format of RFC 4180. A NUL character is read as U+FFFD. A byte order mark after
-    the beginning, as in concatenated files, remains in its value. Both cause a warning.
-
-    A run reads the whole file before the first request, and the file must not change until the run ends. Rows that
-    are appended meanwhile are ignored, with a warning. After any other change, the run ends with exit code 3: its
-    answers are stored, and no output is written.
-
-    `reviews.csv`:
-
-    ```csv
-    review_id,text
-    r-1,The kettle leaks.
-    r-2,Came in a day. Great colour!
-    ```
-
-    ```yaml
-    input:
-      path: reviews.csv
-      id: review_id
-    steps:
-      summary: {model: claude-haiku-5-5, prompt: "Sum this up in five words: {{ row.text }}"}
-    ```
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["path"]}, {"required": ["rows"]}]},
-    )
-
-    path: Text | None = None
-    """The file of rows, relative to the pipeline file, or `-` for standard input."""
-    format: FormatName | None = None
-    """The format of the rows. Default: the format of the file's extension."""
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
-    """The character between the cells of a CSV file."""
-    id: Text | None = None
-    """The column that identifies a row, in messages and for `--row`. Each row must have a value, and each value must be
-    unique."""
-    rows: list[dict[str, Any]] | None = None
-    """The rows themselves: a list of mappings from columns to values."""
 
 
 class PipelineModel(FrozenModel):

@@ -74,8 +74,9 @@ def language() -> dict[str, Any]:
 def deviations(data: JSON) -> Iterator[Deviation]:
     """Yield each rule of the language that `data` breaks."""
     errors = _errors(data, language())
-    for error in sorted(errors, key=lambda each: each.validator == "oneOf" and not each.absolute_path):
-        yield from _explain(error)  # a missing `output` is last, as in a file
+    last = sorted(errors, key=lambda each: each.validator == "oneOf" and not each.absolute_path)
+    found = (each for error in last for each in _explain(error))  # a missing `output` is last, as in a file
+    yield from dict.fromkeys(found)  # a validator's errors about several keys are each explained as a whole
 
 
 def fits(value: JSON, part: Mapping[str, Any], *, keys: bool = False, members: bool = False) -> bool:
@@ -227,6 +228,8 @@ def _alone(path: DataPath, rule: dict[str, list[str]], value: JSON) -> Iterator[
             if key in value and other not in value:
                 message = f"`{key}` requires `{other}`"
                 hint = parts_below(value) if other == "into" else None
+                if (*path, key) == ("input", "pattern") and "path" in value:
+                    hint = "write the pattern as `path`, as in `path: data/*.csv`, or the folder as `folder`"
                 hint = hint or f"add `{other}`, or remove `{key}`"
                 yield Deviation(Code.CONFLICT, path, message, hint, (other, key), is_alone=True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import PurePath
 from typing import Final
 
 from yamlgen.parsing.source_map import DataPath
@@ -21,6 +22,9 @@ FIXES: Final = {
     "max_failures": "write a number of rows, or a percentage up to 100%, such as `5%`",
     "thinking": "write `adaptive`, `disabled`, `between_tools`, or `{budget_tokens: 2048}`",
     "delimiter": r'write one character, as in `delimiter: ";"`; for a tab, write `"\t"`',
+    "sample": "write the number of rows, as in `sample: {n: 500, seed: 1}`",
+    "tables": "write a name for each table, as in `tables: {r: reviews.csv}`",
+    "memory": "write a number and a unit, such as `2GB` or `512MiB`",
     "call": "write `module:function`, for a function in the file `module.py` next to the pipeline",
 }
 FIXES_OF_OUTPUTS: Final = {
@@ -41,7 +45,7 @@ _MEANT: Final = {
     | dict.fromkeys(("filter", "condition"), "use `when` in a step: it skips the step if its expression is false")
     | dict.fromkeys(("function", "script", "code"), "did you mean `python`?")
     | dict.fromkeys(("random", "sample", "choice"), "did you mean `draw`?"),
-    "format": {"tsv": f"write `csv`; {_TABS}", "ndjson": "did you mean `jsonl`?"},
+    "format": {"ndjson": "did you mean `jsonl`?"},
     "delimiter": {"tab": _TABS, "\\t": _TABS, "comma": "remove it: a comma is the default", "semicolon": 'write `";"`'},
 }
 """The hint for a word that is not allowed, by key and word."""
@@ -116,7 +120,7 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
         return _as_batch(value)
     if _is_batch(path[:-1]) and (hint := _of_batch(str(path[-1]), value)):
         return hint
-    if _is_of_output(path) and wanted == "string":
+    if _is_expression(path) and wanted == "string":
         return _as_expression(str(path[-1]), value) if isinstance(value, list | dict) else _quoted(value)
     in_step = _of_step(path, wanted, value) if path[:1] == ("steps",) and len(path) >= _STEP else None
     if in_step is not None:
@@ -139,7 +143,7 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
     if isinstance(value, list) and (is_path or path in (("input", "id"), ("model",))):
         return _one_of(path, value)
     if wanted == "string" and isinstance(value, int | float):
-        return _quoted(value)
+        return FIXES["memory"] if path == ("input", "memory") else _quoted(value)
     return None
 
 
@@ -147,8 +151,10 @@ def _quoted(value: JSON) -> str:
     return f'put it in quotes: "{json.dumps(value)}"'
 
 
-def _is_of_output(path: DataPath) -> bool:
-    """Check whether a path is that of an expression of an output, which is no column."""
+def _is_expression(path: DataPath) -> bool:
+    """Check whether a path is that of an expression of the input or an output, which is no column."""
+    if path == ("input", "where"):
+        return True
     part = {"output": 1, "outputs": 2}.get(str(path[0]), len(path)) if path else 0
     return path[part:] in (("for_each",), ("where",), ("unique",), ("split", "by"))
 
@@ -214,8 +220,18 @@ def _one_of(path: DataPath, value: list[JSON]) -> str | None:
     """Return the hint for a list where one string is allowed."""
     if not value or not isinstance(value[0], str):
         return None
+    if path == ("input", "path") and len(value) > 1:
+        pattern = _pattern([str(each) for each in value])
+        return f'for several files, write a pattern that matches them, as in `path: "{pattern}"`'
     what = "the name of one column" if path[-1] == "id" else "one id" if path[-1] == "model" else "the path of one file"
     return f"write {what}: `{path[-1]}: {value[0]}`"
+
+
+def _pattern(paths: list[str]) -> str:
+    """Return a pattern for files with the same folder or extension."""
+    folders, endings = ({PurePath(path).parent for path in paths}, {PurePath(path).suffix for path in paths})
+    name = f"*{endings.pop() if len(endings) == 1 else '.jsonl'}"
+    return (folders.pop() / name if len(folders) == 1 else PurePath("data", "**", name)).as_posix()
 
 
 def _of_step(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PLR0911 - a table
@@ -249,7 +265,9 @@ def _as_mapping(path: DataPath, value: JSON) -> str | None:
     key = str(path[-1]) if path else ""
     if key == "input" and isinstance(value, list):
         is_rows = bool(value) and all(isinstance(row, dict) for row in value)
-        return "write the list under `rows`: `rows: [...]`" if is_rows else "write `path: ...` below it, for one file"
+        pattern = _pattern([str(each) for each in value])
+        way = f'write `path: ...` below it, or for several files a pattern, as in `path: "{pattern}"`'
+        return "write the list under `rows`: `rows: [...]`" if is_rows else way
     if isinstance(value, list) and (len(path) == 1 or key == "columns"):
         return NAMED.get(key)
     if path[:1] == ("outputs",) and len(path) == 2 and isinstance(value, str):  # noqa: PLR2004 - an output by name

@@ -50,15 +50,19 @@ from yamlgen.steps.step_template import StepTemplate
 from yamlgen.value_objects import JSON, Columns
 
 
-def compile_pipeline(parsed: ParsedFile, columns: Columns | None, column: ColumnReader) -> CompiledPipeline:
+def compile_pipeline(
+    parsed: ParsedFile, columns: Columns | None, column: ColumnReader, unfiltered: Columns | None = None
+) -> CompiledPipeline:
     """Check a pipeline, and resolve it into a plan.
 
     Args:
         parsed: the parsed file.
         columns: the known columns of the input; `None` if they are unknown.
         column: reads a column of a file that a step names.
+        unfiltered: the columns that `input.where` sees, if they differ: those of all rows, not only of rows for which
+            it is true.
     """
-    return _Compiler(parsed, columns, column).compile()
+    return _Compiler(parsed, columns, column, unfiltered or columns).compile()
 
 
 @dataclass
@@ -66,6 +70,9 @@ class _Compiler(Collector):
     parsed: ParsedFile
     columns: Columns | None
     column: ColumnReader
+    unfiltered: Columns | None
+    where: TemplateAnalysis | None = None
+    """What `input.where` proves about each row."""
     schemas: dict[str, JSONSchema] = field(default_factory=dict)
     files: dict[DataPath, JSON] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
@@ -96,6 +103,7 @@ class _Compiler(Collector):
         self.look()
         self.reporter = FindingReporter(parsed, self.params, self.scopes, self.in_ring())
         self.report_cycles()
+        self.read_where()
         self.read_steps()
         self.read_outputs()
         self.check_lint()
@@ -166,6 +174,17 @@ class _Compiler(Collector):
             seen.asks = frozenset(used for _, analysis in seen.of("when") for used in analysis.uses.steps)
         self.rings.extend(rings({name: step.needs for name, step in self.steps.items()}))
 
+    def read_where(self) -> None:
+        """Read the condition of the input, with the columns of all rows."""
+        source, path = self.parsed.pipeline.input.where, ("input", "where")
+        if source is None or self.parsed.is_broken(*path):
+            return
+        scopes = replace(self.scopes, columns=self.unfiltered)
+        seen: dict[str, TypeView] = {"row": scopes.row(), "params": self.params.view()}
+        certain = seen if scopes.is_closed else {**seen, "row": scopes.row(sure=True)}
+        template = StepTemplate("where", source, self.parsed.document, path)
+        self.where = self.reporter.read(template, seen, certain)[1]
+
     def read_steps(self) -> None:
         """Read the steps in their order, each with the types of the steps before it."""
         in_ring = self.in_ring()
@@ -183,7 +202,7 @@ class _Compiler(Collector):
 
     def read_outputs(self) -> None:
         """Read the outputs, and report the steps that none of them needs."""
-        reader = OutputReader(self.parsed, self.columns, self.scopes, self.reporter)
+        reader = OutputReader(self.parsed, self.columns, self.scopes, self.reporter, self.where)
         self.outputs = [reader.read(name, config) for name, config in self.parsed.pipeline.named_outputs.items()]
         is_broken = any(self.parsed.is_broken(part) for part in ("output", "outputs", "steps"))
         is_broken |= any(each.severity == "error" for each in self.parsed.diagnostics)
@@ -212,14 +231,14 @@ class _Compiler(Collector):
         """Read the templates of a step, report their mistakes, and return the views of its values."""
         item: TypeView | None = None
         values: dict[str, TypeView] = {}
-        when = TemplateAnalysis(UsedNames(), [])
+        when = self.where or TemplateAnalysis(UsedNames(), [])
         for number, (template, _) in enumerate(read.templates):
             seen = self.scopes.of(read, template, item)
-            certain = seen if self.scopes.is_closed else self.scopes.of(read, template, item, sure=True)
+            certain = seen if self.scopes.is_sure else self.scopes.of(read, template, item, sure=True)
             analysis, sure = self.reporter.read(template, seen, certain, when)
             read.templates[number] = (template, analysis)
             if template.role == "when":
-                when = analysis
+                when = analysis if self.where is None else analysis.also(self.where)
             elif template.role == "for_each":
                 item, read.items = self.reporter.item_view(template, analysis, sure)
             elif template.role == "turns":

@@ -32,7 +32,7 @@ def resolved(plan: Plan, by_tool: AbstractSet[str] = frozenset()) -> dict[str, A
         **({"models": models} if models else {}),
         "runtime": plan.runtime.model_dump(exclude_none=True),
         **({"limits": limits} if limits else {}),
-        "input": plan.input.model_dump(exclude_none=True),
+        "input": plan.input.model_dump(exclude_none=True, exclude_unset=True),
         "steps": {step.name: step.written(by_tool) for step in plan.steps},
         **_outputs(plan),
     }

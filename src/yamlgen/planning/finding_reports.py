@@ -18,6 +18,7 @@ from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.static_types import ANYTHING, TypeView
 from yamlgen.expressions.syntax_errors import as_string
 from yamlgen.expressions.template_checks import TemplateAnalysis, analyse_expression, analyse_template
+from yamlgen.pipeline.file_settings import input_format
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.conversation_types import list_hints, message_faults
@@ -126,6 +127,9 @@ class FindingReporter(Collector):
             fix = hints.get(kinds)
             if fix is not None and re.fullmatch(r"[\w.]+", source):
                 fix = fix.replace(f"({source})", source)
+            column, kind = re.fullmatch(r"row\.(\w+)", source), input_format(self.parsed.pipeline.input)
+            if fix is not None and column and kind is not None and kind.separator is not None:
+                fix += f"; if its cells are JSON, add `json_columns: [{column[1]}]` under `input`"
             self.complain(Code.NOT_A_LIST, message, mark, fix, warn=is_guess)
         else:
             return False

@@ -105,9 +105,25 @@ def _levels(plan: Plan) -> list[list[PlanStep]]:
 
 def _input(plan: Plan) -> str:
     given = plan.input
-    outside = "rows from Python" if plan.rows_given else "standard input"
-    name = {None: "rows in the pipeline file", "-": outside}.get(given.path) or _printable(given.path or "")
-    return name if given.id is None else f"{name}, id {_printable(given.id)}"
+    if plan.rows_given:
+        parts = ["rows from Python"]
+    elif given.folder is not None:
+        parts = [f"{_printable(given.folder)}, files {_printable(given.pattern)}"]
+    elif given.path is not None:
+        parts = ["standard input" if given.path == "-" else _printable(given.path)]
+    elif given.range is not None:
+        parts = [f"{given.range:,} numbered rows"]
+    else:
+        parts = ["the rows of a query" if given.sql is not None else "rows in the pipeline file"]
+    if given.id is not None:
+        parts.append(f"id {_printable(given.id)}")
+    if given.where is not None:
+        parts.append(f"where {_printable(given.where)}")
+    if given.sample is not None:
+        parts.append(f"a sample of {given.sample.n:,}")
+    if given.limit is not None:
+        parts.append(f"at most {given.limit:,} rows")
+    return ", ".join(parts)
 
 
 def _what(step: PlanStep) -> str:

@@ -64,12 +64,14 @@ class OutputReader:
         columns: the known columns of the input; `None` if they are unknown.
         scopes: the types of the steps.
         reporter: reports the findings.
+        known: what the condition of the input proves about each row.
     """
 
     parsed: ParsedFile
     columns: Columns | None
     scopes: Scopes
     reporter: FindingReporter
+    known: TemplateAnalysis | None = None
     unsure: bool = False
     """Whether a mistake hides which steps an output needs."""
 
@@ -80,20 +82,21 @@ class OutputReader:
         templates: list[StepTemplate] = []
         item: TypeView | None = ANYTHING if self.parsed.is_broken(*path, "for_each") else None
         items: tuple[int, int | None] = (0, None)
-        where: TemplateAnalysis | None = None
+        where = self.known
         tests_text = False
         types: dict[DataPath, Type] = {}
         for each in config.expressions():
             template = StepTemplate(each.role, each.source, self.parsed.document, (*path, *each.path))
             templates.append(template)
             seen = self._scope(template, item)
-            certain = seen if self.scopes.is_closed else self._scope(template, item, sure=True)
+            certain = seen if self.scopes.is_sure else self._scope(template, item, sure=True)
             analysis, sure = self.reporter.read(template, seen, certain, where)
             self.unsure |= any(finding.code in _HIDING for finding in analysis.findings)
             if each.role == "for_each":
                 item, items = self.reporter.item_view(template, analysis, sure)
             elif each.role == "where":
-                where, tests_text = analysis, sure.view.solid().types() - {"null"} == {"string"}
+                where = analysis if where is None else analysis.also(where)
+                tests_text = sure.view.solid().types() - {"null"} == {"string"}
             elif each.role == "column":
                 types[each.path[1:]] = _constant(each.source) or sure.view.type()
         self._read_paths(config, path)
@@ -140,7 +143,7 @@ class OutputReader:
         members: dict[str, Type] = {}
         if self._is_closed and self.columns is not None:
             names = (name for name in self.columns.names if name not in output.excluded)
-            members = {name: Type(self.columns.types.get(name, {})) for name in names}
+            members = {name: Type(self.columns.sure_type(name)) for name in names}
         members |= {name: self.scopes.types.get(name, Type({})) for name in output.step_columns}
         if output.config.for_each is not None:
             members[ITEM] = Type({}) if item is None else item.type()

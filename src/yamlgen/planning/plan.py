@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yamlgen.expressions.name_resolution import all_of
-from yamlgen.pipeline.pipeline_model import Input, Limits, Runtime
+from yamlgen.pipeline.input_config import Input
+from yamlgen.pipeline.pipeline_model import Limits, Runtime
 from yamlgen.planning.error_location import located_errors
 from yamlgen.planning.step_order import ordered
 from yamlgen.schemas.author_schema import JSONSchema

@@ -61,14 +61,22 @@ class Scopes:
         """Whether the known columns are those of all rows."""
         return self.columns is None or self.columns.closed
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the columns and their types are those of all rows."""
+        return self.columns is None or (self.columns.closed and not self.columns.supposed)
+
     def row(self, *, sure: bool = False) -> TypeView:
         """Return the view of a row; with `sure`, only what is known of every row, not only of the first rows."""
         if self.columns is None:
             return ANYTHING
         known = self.is_closed or not sure
-        types = self.columns.types if known else {}
-        members = {name: SchemaView.of(Type(types.get(name, {})), f"row.{name}") for name in self.columns.names}
-        return NamespaceView(Code.UNKNOWN_COLUMN, "column", members, self.columns.complete) if known else ANYTHING
+        if not known:
+            return ANYTHING
+        columns = self.columns
+        types = {name: columns.sure_type(name) if sure else columns.types.get(name, {}) for name in columns.names}
+        members = {name: SchemaView.of(Type(type_), f"row.{name}") for name, type_ in types.items()}
+        return NamespaceView(Code.UNKNOWN_COLUMN, "column", members, self.columns.complete)
 
     def of(
         self, read: DeclaredStep[Any], template: StepTemplate, item: TypeView | None = None, *, sure: bool = False
