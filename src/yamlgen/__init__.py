@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from yamlgen.api.commands import aplan, aretry, arun, plan, retry, run
     from yamlgen.api.history import Pruning, cancel, export, failures, prune, rows, runs, show
-    from yamlgen.api.loading import Pipeline, load, validate
+    from yamlgen.api.loaded_pipeline import Pipeline
+    from yamlgen.api.loading import load, validate
     from yamlgen.api.pipeline_views import render
     from yamlgen.api.preview import Preview
     from yamlgen.api.project_files import init, schema
@@ -44,7 +45,7 @@ _HOMES = {
     "Diagnostic": "yamlgen.errors",
     "Export": "yamlgen.api.stored_run",
     "InvalidPipeline": "yamlgen.errors",
-    "Pipeline": "yamlgen.api.loading",
+    "Pipeline": "yamlgen.api.loaded_pipeline",
     "Preview": "yamlgen.api.preview",
     "Pruning": "yamlgen.api.history",
     "Result": "yamlgen.api.results",

@@ -78,6 +78,9 @@ class Code(StrEnum):
     LOST_TEXT = "YG215"
     EQUAL_REQUESTS = "YG216"
     UNNEEDED_STEP = "YG217"
+    BAD_SQL = "YG218"
+    UNSTABLE_SQL = "YG219"
+    BAD_STAGE = "YG220"
 
     UNKNOWN_MODEL_ALIAS = "YG301"
     NO_MODEL = "YG302"
@@ -101,6 +104,8 @@ class Code(StrEnum):
     BAD_MATRIX = "YG323"
     UNLISTED_FILE = "YG324"
     WRONG_SHAPE = "YG325"
+    JSON_COLUMN = "YG326"
+    NO_EXTRA = "YG327"
 
     UNDECLARED_PARAM = "YG401"
     BAD_PARAM = "YG402"
@@ -152,6 +157,7 @@ class Code(StrEnum):
     BAD_HEADER = "YG620"
     SCARCE = "YG621"
     DETACHED = "YG622"
+    FAILED_STAGE = "YG623"
 
 
 ANSWERED = frozenset(
@@ -327,6 +333,12 @@ class Interrupted(RunStopped):
 
 class Incomplete(RunStopped):
     """The run completed without the rows whose requests it was not allowed to send; its output was not written."""
+
+    exit_code = ExitCode.FAILED_ROWS
+
+
+class FailedStage(RunStopped):
+    """Rows of a stage failed, so the pipelines that need its output did not run."""
 
     exit_code = ExitCode.FAILED_ROWS
 

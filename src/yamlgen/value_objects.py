@@ -25,6 +25,7 @@ class Columns:
         types: a JSON Schema for each column. All rows satisfy it if `closed`, otherwise only the first rows.
         complete: true if every row has every column, as in a CSV file.
         least: the minimum number of rows.
+        supposed: the columns whose types were taken from the first rows although it is `closed`.
     """
 
     names: tuple[str, ...]
@@ -32,6 +33,11 @@ class Columns:
     types: Mapping[str, JSON] = field(default_factory=dict)
     complete: bool = False
     least: int = field(default=0, compare=False)
+    supposed: frozenset[str] = frozenset()
+
+    def sure_type(self, name: str) -> JSON:
+        """Return the JSON Schema that a column satisfies in every row."""
+        return self.types.get(name, {}) if self.closed and name not in self.supposed else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from yamlgen.api.loading import Pipeline, check
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.loading import check
 from yamlgen.errors import Diagnostic, InvalidPipeline
 from yamlgen.pipeline.parameters import read_value
 from yamlgen.value_objects import JSON

@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from yamlgen.api.confirmation import Confirm, check_confirmed
-from yamlgen.api.loading import Pipeline, load
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.loading import load
 from yamlgen.api.preparation import estimate
 from yamlgen.api.run_execution import FinishedRun, execute
 from yamlgen.api.run_options import RunOptions
@@ -41,7 +42,7 @@ class CaseRun:
     def of(cls, suite: CheckedSuite, case: CheckedCase, rows: Collection[int] | None = None) -> CaseRun:
         """Load the pipeline of a case for its rows, or for those at these positions."""
         given = [dict(row.row) for row in case.rows() if rows is None or row.index in rows]
-        return cls(suite, case, load(suite.pipeline, rows=given))
+        return cls(suite, case, replace(load(suite.pipeline, rows=given), reads_all=True))
 
     @property
     def name(self) -> str:

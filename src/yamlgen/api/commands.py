@@ -5,17 +5,21 @@ Every option is spelled out, for type checkers and `help()`; `RunOptions` passes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from yamlgen.api.chosen_outputs import ChosenPaths
 from yamlgen.api.failed_rows import failed_rows
-from yamlgen.api.loading import Pipeline, loaded
-from yamlgen.api.preparation import estimate
-from yamlgen.api.results import Result
-from yamlgen.api.run_execution import execute
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.loading import loaded
+from yamlgen.api.results import Result, StageResult
+from yamlgen.api.run_execution import FinishedRun, execute
 from yamlgen.api.run_options import RunOptions
+from yamlgen.api.stage_runs import StageNews, estimate_stages, run_stages, without_costs
 from yamlgen.api.stored_run import Run, values
+from yamlgen.data.given_rows import GivenRows
+from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.events import Emit, RunForecast
 from yamlgen.output.row_composer import outputs_of
 from yamlgen.sync_bridge import synchronous
@@ -28,7 +32,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     output: ChosenPaths | None = None,
     limit: int | None = None,
     fresh: bool = False,
@@ -55,16 +59,18 @@ async def arun(  # noqa: PLR0913 - the options of the command
 ) -> Result:
     """Run a pipeline, write its files as the command line does, and return the result.
 
-    Requests that the store has an answer for are not sent again. Each limit overrides the key of the same name under
-    `limits` in the file.
+    If tables of its query are the outputs of other pipelines, those that are not up to date run first. `on_event` is
+    called with their events too. Requests that the store has an answer for are not sent again. Each limit overrides the
+    key of the same name under `limits` in the file.
 
     Args:
         pipeline: a pipeline file, or what `load` returned.
         params: the parameters, by name.
         overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
         input: the input, in place of the file's own; not if `pipeline` is loaded.
-        rows: the rows, as mappings, in place of the file's own input; not if `pipeline` is loaded. They are read once,
-            and copied. No rows, or a value that JSON cannot represent, is an error.
+        rows: the rows in place of the file's own input; not if `pipeline` is loaded. Mappings are read once, and
+            copied. A table of pandas, polars or Arrow must not change during the run. No rows, or a value that JSON
+            cannot represent, is an error.
         output: the path of the output, in place of the file's own; `-` prints the rows as JSON Lines. If the pipeline
             has several outputs, paths by name, such as `{"train": "out/train.jsonl"}`; the others stay.
         limit: run only this many rows, into a separate file.
@@ -133,7 +139,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     limit: int | None = None,
     fresh: bool = False,
     store: str | Path | None = None,
@@ -151,8 +157,9 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         params: the parameters, by name.
         overrides: values to set, by dotted path, such as `{"model": "claude-haiku-5-5"}`; not if `pipeline` is loaded.
         input: the input, in place of the file's own; not if `pipeline` is loaded.
-        rows: the rows, as mappings, in place of the file's own input; not if `pipeline` is loaded. They are read once,
-            and copied. No rows, or a value that JSON cannot represent, is an error.
+        rows: the rows in place of the file's own input; not if `pipeline` is loaded. Mappings are read once, and
+            copied. A table of pandas, polars or Arrow must not change during the run. No rows, or a value that JSON
+            cannot represent, is an error.
         limit: count only this many rows.
         fresh: count every request, as if the store were empty.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
@@ -163,6 +170,8 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         batch: estimate a run that sends all requests in batches (`True`), or none (`False`). Default: `batch` of the
             pipeline.
         batch_delay: seconds after which each simulated batch ends.
+
+    If a table of its query is the output of another pipeline, that one must be up to date, and is not estimated.
 
     Returns:
         For each step and in total: the rows, the stored answers, the requests to send, their tokens, and the minimum
@@ -183,7 +192,11 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         batch=batch,
         batch_delay=batch_delay,
     )
-    return await estimate(loaded(pipeline, overrides, input, rows), params=params, options=options)
+    _, last = await estimate_stages(loaded(pipeline, overrides, input, rows), params, options)
+    if last.forecast is None:
+        message = f"the rows of {last.shown} are unknown until {last.waits_for} has run"
+        raise UsageError(message, code=Code.MISSING_INPUT, hint=f"plan and run {last.waits_for} first")
+    return last.forecast
 
 
 async def aretry(  # noqa: PLR0913 - the options of the command
@@ -191,7 +204,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
     run: str | None = None,
     *,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     confirm_above_usd: float | None = None,
     max_cost_usd: float | None = None,
     max_failures: int | str | None = None,
@@ -215,7 +228,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
         pipeline: a pipeline file.
         run: the name of a run, or its beginning. Default: the latest run.
         input: the input, in place of that of the run.
-        rows: the rows, as mappings, in place of the input of the run. They are read once, and copied.
+        rows: the rows in place of the input of the run: mappings, or a table.
         confirm_above_usd: do not start a retry that may cost more US dollars, unless `yes` is set.
         max_cost_usd: stop after this many US dollars.
         max_failures: stop if more rows failed, or lost a step or an item: a number, or a percentage such as `5%`, after
@@ -270,7 +283,23 @@ retry = synchronous(aretry)
 async def _run(
     pipeline: Pipeline, params: Mapping[str, JSON] | None, options: RunOptions, on_event: Emit | None
 ) -> Result:
-    done = await execute(pipeline, params=params, options=options, emit=on_event)
+
+    async def stage(each: Pipeline, given: Mapping[str, JSON], chosen: RunOptions) -> FinishedRun:
+        done = await execute(each, params=given, options=chosen, emit=on_event)
+        stages[-1] = replace(stages[-1], report=done.report)
+        return done
+
+    stages: list[StageResult] = []
+
+    def note(news: StageNews) -> None:
+        stages.append(StageResult(news.stage.pipeline.shown, news.is_current, None))
+
+    options = await run_stages(pipeline, params, options, stage, note)
+    try:
+        done = await execute(pipeline, params=params, options=options, emit=on_event)
+    except YamlgenError as error:
+        spent = sum(each.report.paid.cost_usd or 0.0 for each in stages if each.report)
+        raise without_costs(error, spent) from error.__cause__
     stored = Run(done.place, done.entry)
     first = outputs_of(done.entry)[0].name
     failed = values(stored.failed_lines(items=True))
@@ -279,4 +308,4 @@ async def _run(
     lost = [step.as_json() for step in done.report.lost_steps]
     paid = done.report.paid
     output = None if done.paths.printed == first else done.paths.of(first)[0].path
-    return Result(failures, items, lost, paid.usage, paid.cost_usd, done.report, output, stored)
+    return Result(failures, items, lost, paid.usage, paid.cost_usd, done.report, output, stored, tuple(stages))

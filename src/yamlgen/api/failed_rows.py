@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yamlgen.api.history import find_run, has_run, store_locations
-from yamlgen.api.loading import Pipeline, check, refuse_both
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.loading import check, refuse_both
 from yamlgen.data.given_rows import SHOWN as FROM_PYTHON
+from yamlgen.data.given_rows import GivenRows
 from yamlgen.errors import Code, InvalidPipeline, UsageError, YamlgenError
 from yamlgen.option_names import by_surface, option
 from yamlgen.store.location import StoreLocation
@@ -31,7 +33,7 @@ class RunArguments:
     overrides: dict[str, str]
     input: str | None
     options: dict[str, Any]
-    rows: Iterable[Mapping[str, JSON]] | None = None
+    rows: GivenRows | None = None
 
     def load(self, pipeline: Path) -> Pipeline:
         """Return the pipeline with the parameters, overrides and input of the run.
@@ -76,7 +78,7 @@ def failed_rows(
     run: str | None = None,
     *,
     input: str | None = None,  # noqa: A002 - the name of the YAML key
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     store: Path | None = None,
     simulate: bool = False,
 ) -> RetryTarget:
@@ -130,7 +132,7 @@ def find_failed(stores: Sequence[StoreLocation], name: str | None) -> tuple[RunE
         return found.entry, run_reader.has_to_retry(found.entry)
 
 
-def repeat(run: RunEntry, given: str | None = None, rows: Iterable[Mapping[str, JSON]] | None = None) -> RunArguments:
+def repeat(run: RunEntry, given: str | None = None, rows: GivenRows | None = None) -> RunArguments:
     """Return the arguments of a run for its retry.
 
     Args:

@@ -319,8 +319,8 @@ def export(
     Args:
         pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
         run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
-        output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced. If the
-            pipeline has several outputs, `{"train": PATH}`.
+        output: a `.jsonl`, `.json`, `.parquet` or `.csv` file; its folder is created, and an existing file is
+            replaced. If the pipeline has several outputs, `{"train": PATH}`.
         failed: write the failed rows, as in `*.failed.jsonl`.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 

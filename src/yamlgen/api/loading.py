@@ -4,81 +4,33 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yamlgen.data.drawn_column import read_column
+from yamlgen.api.loaded_pipeline import Pipeline, PipelineStage, column_of
+from yamlgen.api.query_checks import checked_head
+from yamlgen.api.run_options import RunOptions
+from yamlgen.api.stages import Link, StageFinder, schema_of, with_outputs, with_types
+from yamlgen.data.given_rows import GivenRows
 from yamlgen.data.input_head import PEEK, InputHead, read_head
-from yamlgen.data.source import Source, source_of
+from yamlgen.data.input_sources import most_rows, selection_of, source_of
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark, UsageError
 from yamlgen.option_names import by_surface
 from yamlgen.parsing.project_folder import is_folder
-from yamlgen.parsing.source_map import DataPath
+from yamlgen.pipeline.file_settings import setting_marks
 from yamlgen.pipeline.parsed_file import ParsedFile, read
 from yamlgen.planning.compiled_pipeline import CompiledPipeline, in_order
 from yamlgen.planning.compiler import compile_pipeline
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.sample_rendering import MOST_ROWS, always_failing
-from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.testing.suite_files import is_test_file
-from yamlgen.value_objects import JSON, Columns
+from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
     from yamlgen.testing.suite import CheckedSuite
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """A pipeline file that was read, checked and compiled; `plan` binds it to parameters.
-
-    Attributes:
-        path: the file; like every path derived from it, it is absolute, even if the process changes its folder.
-        shown: the file, as the caller wrote it.
-        overrides: the overridden values, by dotted path.
-        input: the input in place of the file's own, as the caller wrote it.
-        warnings: the warnings about the file.
-    """
-
-    path: Path
-    shown: str
-    parsed: ParsedFile
-    source: Source
-    columns: Columns | None
-    overrides: Mapping[str, str]
-    input: str | None
-    warnings: tuple[Diagnostic, ...]
-    compiled: CompiledPipeline = field(repr=False, compare=False)
-
-    def __repr__(self) -> str:
-        count = len(self.steps)
-        return f"<Pipeline {self.shown}: {count} step{'' if count == 1 else 's'}>"
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """The names of its steps, in file order."""
-        return tuple(self.parsed.pipeline.steps)
-
-    @property
-    def outputs(self) -> tuple[OutputPlan, ...]:
-        """Its outputs, in file order."""
-        return () if self.compiled.plan is None else self.compiled.plan.outputs
-
-    def plan(self, params: Mapping[str, JSON] | None = None) -> Plan:
-        """Return the plan of a run with these parameters.
-
-        Raises:
-            InvalidPipeline: a parameter is missing, undeclared or invalid.
-        """
-        compiled = self.compiled
-        if not compiled.is_current:  # a program may keep it for a long time
-            compiled = compile_pipeline(self.parsed, self.columns, partial(_column, self.parsed, []))
-        plan, diagnostics = compiled.bound(params or {}, complete=True)
-        if plan is None:
-            raise InvalidPipeline(diagnostics)
-        return plan
 
 
 def files_in(path: Path) -> list[Path]:
@@ -114,14 +66,16 @@ def check_suite(path: str | Path) -> tuple[CheckedSuite | None, list[Diagnostic]
     return read_suite(Path(path).absolute(), str(path), check)
 
 
-def check(
+def check(  # noqa: PLR0913 - each caller sets a few of them
     path: str | Path,
     *,
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, str] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     examine: bool = True,
+    above: tuple[Link, ...] = (),
+    ran: RunOptions | None = None,
 ) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
     """Check a pipeline file: return the pipeline, unless there are errors, and all diagnostics.
 
@@ -132,9 +86,11 @@ def check(
         input: the input, in place of the file's own.
         rows: the rows of a Python caller, in place of the file's input.
         examine: also read the first rows of the input, and report what a run would refuse.
+        above: the tables of other pipelines that lead to this one as their stage.
+        ran: the options with which its stages have run; their outputs are read.
 
     Raises:
-        UsageError: a value of `rows` is not a row; or both `input` and `rows` are set.
+        UsageError: a value of `rows` is not a row; or both `input` and `rows` are set; or an output is missing.
     """
     refuse_both(input, rows)
     shown, path = str(path), Path(path).absolute()
@@ -145,11 +101,26 @@ def check(
     if parsed is None:
         return None, tuple(diagnostics)
     source = source_of(parsed.pipeline.input, parsed.path, parsed.shown, is_given=given is not None, rows=rows)
-    head = read_head(source, MOST_ROWS + 1 if examine else PEEK)
+    most = most_rows(parsed.pipeline.input)
     odd: list[Diagnostic] = []
-    compiled = compile_pipeline(parsed, head.columns, partial(_column, parsed, odd))
+    stages: dict[str, PipelineStage] = {}
+    finder = StageFinder(parsed, above, partial(_check_stage, examine))
+    if source.query is None:
+        head = read_head(source, MOST_ROWS + 1 if examine else PEEK).at_most(most)
+    else:
+        stages = finder.find()
+        query = with_types(source.query, stages) if ran is None else with_outputs(source.query, stages, ran)
+        head, odd = checked_head(parsed, source, query)
+        odd += finder.diagnostics
+    compiled = compile_pipeline(parsed, head.columns, partial(column_of, parsed, odd))
     plan, told = compiled.bound(params or {}, complete=False)
-    at = parsed.document.mark(("input", "path"))
+    unfiltered, head = head.columns, _selected(parsed, head, compiled, params or {}, told)
+    if head.columns is not unfiltered:
+        compiled = compile_pipeline(parsed, head.columns, partial(column_of, parsed, odd), unfiltered)
+        plan, told = compiled.bound(params or {}, complete=False)
+    if stages and plan is not None and (twice := finder.collision(stages, plan)) is not None:
+        odd.append(twice)
+    at = parsed.document.mark(("input", _source_key(parsed)))
     odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in head.anomalies]
     refused = _refused(parsed, head, told, compiled.taken) if examine else None
     more = dict.fromkeys([*odd, *([] if refused is None else [refused])])
@@ -158,7 +129,54 @@ def check(
     found = tuple(in_order([*told, *more], parsed.shown))
     if plan is None or any(each.severity == "error" for each in found):
         return None, found
-    return Pipeline(path, shown, parsed, source, head.columns, dict(overrides or {}), given, found, compiled), found
+    columns, changed = (head.columns, unfiltered), dict(overrides or {})
+    made = Pipeline(path, shown, parsed, source, columns, changed, given, found, compiled, stages)
+    return made, found
+
+
+def _check_stage(
+    examine: bool,  # noqa: FBT001 - bound by position
+    path: Path,
+    shown: str,
+    params: Mapping[str, JSON],
+    above: tuple[Link, ...],
+) -> tuple[Pipeline | None, tuple[Diagnostic, ...]]:
+    """Check the file of a stage, which messages show as `shown`."""
+    return check(shown if Path(shown).absolute() == path else path, params=params, examine=examine, above=above)
+
+
+def check_built(pipeline: Pipeline, params: Mapping[str, JSON] | None, options: RunOptions) -> None:
+    """Check a pipeline whose stages have run, if only their outputs show which columns it reads.
+
+    Raises:
+        InvalidPipeline: it does not fit these columns.
+    """
+    if not any(schema_of(stage) is None for stage in pipeline.stages.values()):
+        return
+    path = pipeline.shown if Path(pipeline.shown).absolute() == pipeline.path else pipeline.path
+    made, told = check(
+        path, params=params, overrides=pipeline.overrides, input=pipeline.input, examine=False, ran=options
+    )
+    if made is None:
+        raise InvalidPipeline(told)
+
+
+def _selected(
+    parsed: ParsedFile,
+    head: InputHead,
+    compiled: CompiledPipeline,
+    params: Mapping[str, JSON],
+    told: tuple[Diagnostic, ...],
+) -> InputHead:
+    """Return the head with the rows for which `input.where` is true; with none, if they cannot be known."""
+    spec = parsed.pipeline.input
+    if spec.where is None or parsed.is_broken_within("input"):
+        return head
+    values = compiled.parameters.given(params, complete=False).values
+    at = parsed.document.mark(("input", "where"))
+    is_wrong = any(each.severity == "error" and _is_within(each.mark, at) for each in told)
+    is_known = not is_wrong and compiled.parameters.schemas.keys() <= values.keys()
+    return head.fulfilling(selection_of(spec, values).where if is_known else None).at_most(most_rows(spec))
 
 
 def _of_tests(shown: str) -> Diagnostic:
@@ -167,7 +185,7 @@ def _of_tests(shown: str) -> Diagnostic:
     return Diagnostic(Code.WRONG_VALUE, f"{shown} is a test file, not a pipeline", Mark(shown, 1, 1, 1, 1), hint)
 
 
-def refuse_both(given: str | Path | None, rows: Iterable[Mapping[str, JSON]] | None) -> None:
+def refuse_both(given: str | Path | None, rows: GivenRows | None) -> None:
     """Refuse two inputs in place of the file's own.
 
     Raises:
@@ -183,13 +201,15 @@ def _refused(
 ) -> Diagnostic | None:
     """Return what a run would refuse in the first rows, unless a diagnostic reports it already."""
     in_file = parsed.pipeline.input.rows is not None
-    at = parsed.document.mark(("input", "rows" if in_file else "path"))
-    marks = {at, parsed.document.mark(("input", "id"))}
+    at = parsed.document.mark(("input", _source_key(parsed)))
+    marks = {at, parsed.document.mark(("input", "id")), *setting_marks(parsed)}
     if parsed.is_broken_within("input") or any(each.severity == "error" and each.mark in marks for each in told):
         return None
     if in_file and any(each.code is Code.BAD_NUMBER for each in told):
         return None
     fault = head.fault(taken)
+    if fault is not None and "`input.where`" in fault.message:
+        return Diagnostic(fault.code, fault.message, parsed.document.mark(("input", "where")), fault.hint)
     if fault is None or any(each.code == fault.code == Code.NAME_TAKEN for each in told):
         return None
     row = re.match(re.escape(head.source.name()) + r", row (\d+): ", fault.message)
@@ -198,9 +218,17 @@ def _refused(
     return Diagnostic(fault.code, fault.message, at, fault.hint)
 
 
+def _source_key(parsed: ParsedFile) -> str:
+    """Return the key of `input` that says where the rows come from."""
+    return next(
+        (key for key in ("folder", "range", "sql", "rows") if getattr(parsed.pipeline.input, key) is not None), "path"
+    )
+
+
 def _failing(plan: Plan, parsed: ParsedFile, head: InputHead, told: tuple[Diagnostic, ...]) -> Iterator[Diagnostic]:
     """Yield what fails for every row, unless a diagnostic reports it already."""
-    for path, found in always_failing(plan, head.first(MOST_ROWS + 1)):
+    tried = MOST_ROWS + 1 if plan.input.limit is None or plan.input.sample is not None else plan.input.limit
+    for path, found in always_failing(plan, head.first(min(MOST_ROWS + 1, tried))):
         at = found.mark if found.mark.file else parsed.document.mark(path, key=True)
         if not any(_is_within(each.mark, at) for each in told):
             yield replace(found, mark=at)
@@ -211,23 +239,12 @@ def _is_within(mark: Mark, other: Mark) -> bool:
     return (mark.file, mark.line) == (other.file, other.line) and is_beside
 
 
-def _column(parsed: ParsedFile, odd: list[Diagnostic], at: DataPath, path: str, name: str) -> tuple[JSON, ...]:
-    """Return a column of a file that a step names; warnings about the file are added to `odd` once."""
-    mark = parsed.document.mark(at, key=True)
-
-    def tell(told: str) -> None:
-        if all(each.message != told for each in odd):
-            odd.append(Diagnostic(Code.BAD_DRAW, told, mark, severity="warning"))
-
-    return read_column(*parsed.beside(path), name, tell)
-
-
 def load(
     path: str | Path,
     *,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
 ) -> Pipeline:
     """Read and check a pipeline file.
 
@@ -235,7 +252,7 @@ def load(
         path: the pipeline file.
         overrides: values to override, by dotted path, as with `--set`; a string is parsed as YAML.
         input: the input, in place of the file's own, as with `--input`.
-        rows: the rows, as mappings, in place of the file's own input. They are read once, and copied.
+        rows: the rows in place of the file's own input: mappings, or a table.
 
     Raises:
         InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
@@ -251,7 +268,7 @@ def loaded(
     pipeline: str | Path | Pipeline,
     overrides: Mapping[str, JSON] | None,
     given: str | Path | None,
-    rows: Iterable[Mapping[str, JSON]] | None,
+    rows: GivenRows | None,
 ) -> Pipeline:
     """Return a pipeline that is passed as a path, or loaded already.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, overload
 
-from yamlgen.api.loading import Pipeline, loaded
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.loading import loaded
+from yamlgen.data.given_rows import GivenRows
 from yamlgen.errors import Code, UsageError
 from yamlgen.planning.expansion import resolved
 from yamlgen.planning.graph import as_mermaid, as_text
@@ -29,7 +31,7 @@ def render(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     row: None = None,
     graph: None = None,
 ) -> dict[str, JSON]: ...
@@ -40,7 +42,7 @@ def render(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     row: None = None,
     graph: Literal["text", "mermaid"],
 ) -> str: ...
@@ -51,7 +53,7 @@ def render(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     row: str | int,
     graph: None = None,
 ) -> list[Preview]: ...
@@ -61,7 +63,7 @@ def render(
     params: Mapping[str, JSON] | None = None,
     overrides: Mapping[str, JSON] | None = None,
     input: str | Path | None = None,  # noqa: A002 - the name of the YAML key
-    rows: Iterable[Mapping[str, JSON]] | None = None,
+    rows: GivenRows | None = None,
     row: str | int | None = None,
     graph: Literal["text", "mermaid"] | None = None,
 ) -> dict[str, JSON] | str | list[Preview]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-from yamlgen.api.loading import Pipeline
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.opened_input import opened_input
 from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.prices import price_function_of
 from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.claude.provider_setup import open_provider
-from yamlgen.data.input_buffer import buffered
 from yamlgen.data.source import Source, no_rows
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
@@ -25,7 +24,7 @@ from yamlgen.interfaces import Model, PriceFunction
 from yamlgen.option_names import by_surface
 from yamlgen.planning.estimate import Forecaster
 from yamlgen.planning.plan import Plan
-from yamlgen.store.location import StoreLocation, location_of
+from yamlgen.store.location import StoreLocation, location_of, make_folder
 from yamlgen.store.run_recorder import ReusePolicy
 from yamlgen.store.run_session import StoreSession, locked_connection, open_runs, open_session
 from yamlgen.value_objects import JSON, Prompt
@@ -127,12 +126,15 @@ async def prepare(
         sends, retries = holder is not None, options.retry is not None
         reached = open_provider(plan.runtime, options.simulation, sends=sends, watched=options.watched, retries=retries)
         provider = await stack.enter_async_context(reached)
-        given = stack.enter_context(buffered(pipeline.source, getattr(sys.stdin, "buffer", None)))
-        source, rows = given.scan(plan.taken)
+        place = location_of(plan.file, options.store, simulated=options.simulate)
+        if pipeline.source.query is not None and holder is not None:
+            make_folder(place.folder)
+        given = stack.enter_context(opened_input(pipeline, plan, place.folder, options))
+        source, rows = given.scan(plan.taken, plan.columns)
         if rows == 0:
             raise no_rows(source)
-        rows = rows if options.limit is None else min(rows, options.limit)
-        place = location_of(plan.file, options.store, simulated=options.simulate)
+        if options.limit is not None and not pipeline.stages:  # otherwise it limits the rows of the stages
+            rows = min(rows, options.limit)
         connection = None if holder is None else stack.enter_context(locked_connection(place, holder))
         session = stack.enter_context(open_session(place, _reuse(options, place)))
         simulation = options.simulation.about if options.simulation else None

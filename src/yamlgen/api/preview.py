@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from yamlgen.api.loading import Pipeline
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.opened_input import opened_input
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.provider_setup import open_provider
-from yamlgen.data.input_buffer import buffered
 from yamlgen.data.row_identity import id_name, id_of, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.data.source import Source
@@ -64,7 +63,9 @@ async def preview(
         RowError: a template fails for this row.
     """
     plan = pipeline.plan(params)
-    with buffered(pipeline.source, getattr(sys.stdin, "buffer", None)) as source:
+    with opened_input(pipeline, plan, location_of(plan.file).folder) as given:
+        drawn = given.selection.sample is not None
+        source = given.scan(plan.taken, plan.columns)[0] if drawn else given
         found = _row(source, plan, row, tell)
     simulated = open_provider(plan.runtime, SimulatorSettings())
     async with simulated as provider, provider.open(plan, Cancellation()) as models, as_asked(plan) as asked:

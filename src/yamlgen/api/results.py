@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ __all__ = [
     "LostStep",
     "Report",
     "Result",
+    "StageResult",
     "StepCount",
     "UsageTotal",
     "largest_first",
@@ -44,8 +46,23 @@ _LARGEST: Final = 2**63
 
 
 @dataclass(frozen=True)
+class StageResult:
+    """What happened with another pipeline whose output is a table of the query of a run.
+
+    Attributes:
+        file: its file, as messages show it.
+        up_to_date: whether its output was up to date, so that it did not run.
+        report: the report of its run; `None` if it did not run.
+    """
+
+    file: str
+    up_to_date: bool
+    report: Report | None
+
+
+@dataclass(frozen=True)
 class Result:
-    """The result of a run. `rows` and `to_pandas` return the rows of its outputs.
+    """The result of a run. `rows`, `to_arrow`, `to_pandas` and `to_polars` return the rows of its outputs.
 
     Attributes:
         failures: the failed rows, as in `*.failed.jsonl`.
@@ -57,6 +74,8 @@ class Result:
         cost_usd: their cost, which is simulated if the run is; `None` if a price is unknown.
         report: counts and usage for each step, what was paid apart from what was reused, and failures in groups.
         output: the file of the rows, of the first output and its first part; `None` if they were printed.
+        stages: the other pipelines whose outputs the run reads, in the order in which they run; what they cost is not
+            in `cost_usd`.
     """
 
     failures: list[dict[str, JSON]]
@@ -67,6 +86,7 @@ class Result:
     report: Report
     output: Path | None
     _run: Run = field(repr=False)
+    stages: tuple[StageResult, ...] = ()
 
     def rows(self, output: str | None = None) -> list[dict[str, JSON]]:
         """Return the rows of an output in input order, as the run wrote them to its file.
@@ -98,11 +118,7 @@ class Result:
             UsageError: pandas is not installed; or as in `rows`.
             EnvironmentProblem: the store was deleted or cannot be read.
         """
-        try:
-            pandas = import_module("pandas")
-        except ImportError as error:
-            message = f"`to_pandas` needs pandas, which cannot be imported: {error}"
-            raise UsageError(message, code=Code.BAD_PARAM, hint="pip install pandas") from error
+        pandas = _needed("pandas", "to_pandas", "install it: `pip install pandas`")
         columns: dict[str, list[JSON]] = {name: [] for name in self._run.columns(output)}
         number = 0
         for number, row in enumerate(self._read(output), start=1):
@@ -114,6 +130,42 @@ class Result:
             column.extend([None] * (number - len(column)))
         return pandas.DataFrame({name: _series(pandas, column) for name, column in columns.items()})
 
+    def to_arrow(self, output: str | None = None) -> Any:
+        """Return the rows of an output, as `rows` does, as a `pyarrow.Table`.
+
+        The columns have the types of a Parquet output: those that the pipeline declares, and otherwise those of all
+        rows. Values that are mixed, recursive or free-form are strings of JSON. pyarrow must be installed.
+
+        Args:
+            output: the name of an output; required if the pipeline has several.
+
+        Raises:
+            UsageError: pyarrow is not installed; or as in `rows`.
+            EnvironmentProblem: the store was deleted or cannot be read.
+        """
+        from yamlgen.formats.parquet import INSTALL  # noqa: PLC0415 - a list of runs does not load the formats
+
+        _needed("pyarrow", "to_arrow", INSTALL)
+        from yamlgen.formats.arrow_table import table_of  # noqa: PLC0415 - pyarrow is optional
+
+        lines = partial(self._run.lines, output)
+        return table_of(lines, self._run.row_type(output))
+
+    def to_polars(self, output: str | None = None) -> Any:
+        """Return the rows of an output as a polars DataFrame, with the types of `to_arrow`.
+
+        polars and pyarrow must be installed.
+
+        Args:
+            output: the name of an output; required if the pipeline has several.
+
+        Raises:
+            UsageError: polars or pyarrow is not installed; or as in `rows`.
+            EnvironmentProblem: the store was deleted or cannot be read.
+        """
+        polars = _needed("polars", "to_polars", "install it: `pip install polars pyarrow`")
+        return polars.from_arrow(self.to_arrow(output))
+
     def _read(self, output: str | None) -> Iterator[dict[str, JSON]]:
         """Yield the finished rows of an output."""
         return map(json.loads, self._run.lines(output))
@@ -122,6 +174,19 @@ class Result:
         how, run = "simulated run" if self.report.simulated else "run", self.report.run
         cost = "price unknown" if self.cost_usd is None else f"${self.cost_usd:.4g}"
         return f"<Result of {how} {run}: {self.report.finished:,} rows, {len(self.failures):,} failed, {cost}>"
+
+
+def _needed(library: str, method: str, install: str) -> Any:
+    """Return a library that is not a dependency.
+
+    Raises:
+        UsageError: it cannot be imported.
+    """
+    try:
+        return import_module(library)
+    except ImportError as error:
+        message = f"`{method}` needs {library}, which cannot be imported: {error}"
+        raise UsageError(message, code=Code.NO_EXTRA, hint=install) from error
 
 
 def _series(pandas: Any, values: list[JSON]) -> Any:

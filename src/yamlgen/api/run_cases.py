@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from yamlgen.api.case_warnings import case_warnings, other_draws, refuse_if_none
 from yamlgen.api.history import find_run, store_locations
-from yamlgen.api.loading import Pipeline, check_suite, load
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.loading import check_suite, load
 from yamlgen.api.recording_runs import secrets_of, still_recorded
 from yamlgen.api.stored_run import Run, find_row
 from yamlgen.canonical_json import canonical

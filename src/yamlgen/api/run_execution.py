@@ -23,7 +23,7 @@ from yamlgen.api.batch_desk import count_open, leaving, left_open, open_desk
 from yamlgen.api.chosen_outputs import chosen_paths, find_output
 from yamlgen.api.confirmation import Confirm, check_confirmed
 from yamlgen.api.json_version import versioned
-from yamlgen.api.loading import Pipeline
+from yamlgen.api.loaded_pipeline import Pipeline
 from yamlgen.api.preparation import Preparation, prepare
 from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
@@ -159,7 +159,7 @@ class _RunExecution:
         if self.tested is not None:
             yield Staging()
             return
-        self.paths.check(path for path in (*self.pipeline.parsed.files(), ready.source.path) if path is not None)
+        self.paths.check(path for path in (*self.pipeline.parsed.files(), *ready.source.paths))
         what = f"run {self.name} of {near(self.plan.file)}"
         with prepared(self.paths, what=what) as staging:
             yield staging
@@ -168,6 +168,7 @@ class _RunExecution:
         """Run every row, and publish the files."""
         about = {**self._about(ready), **surroundings(self.plan.folder)}
         kept = {**about, "resolved": resolved(self.plan, by_tool), "options": self._options(), "rows": ready.rows}
+        kept["types"] = {output.name: output.type.value for output in self.plan.outputs}
         kept |= {} if self.tested is None else {"test": self.tested}
         run_reader, clock, started = ready.session.run_reader, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
@@ -267,10 +268,9 @@ class _RunExecution:
             return "no row finished"
         rows = f"{finished:,} finished row{'' if finished == 1 else 's'}" if finished else "some answers"
         same = f"the same {by_surface(command='command', python='call')}"
-        if self.options.fresh and self.tested is not None:
-            return f"{rows} stored"
         if self.options.fresh:
-            return f"{rows} stored; {same} without {option('fresh')} uses them, and older answers"
+            again = f"; {same} without {option('fresh')} uses them, and older answers"
+            return f"{rows} stored{again if self.tested is None else ''}"
         return f"{rows} stored; {same} continues from there"
 
     async def _publish(self, place: StoreLocation, entry: RunEntry, record: dict[str, JSON], staging: Staging) -> None:
@@ -373,7 +373,7 @@ class _RunExecution:
         if source.is_from_python:
             given = source.name()
         elif given not in (None, "-"):
-            given = str(source.path)
+            given = source.location
         return {
             "input": given,
             "output": {name: path if path == "-" else str(Path(path).absolute()) for name, path in self.given.items()},

@@ -147,7 +147,7 @@ class Run:
                 batched = run_reader.batched(run.number)
                 paid = run_reader.paid(run.number).items()
                 steps = {step: {"batched": batched.get(step, 0), "paid": each} for step, each in paid}
-        about = {key: value for key, value in run.about.items() if key != "options"}
+        about = {key: value for key, value in run.about.items() if key not in ("options", "types")}
         return {
             "run": run.name,
             "status": run.status,
@@ -214,6 +214,10 @@ class Run:
         """Return the columns of each row of an output; empty if they depend on the rows. Raises as `lines`."""
         return find_output(outputs_of(self.entry), output).columns
 
+    def row_type(self, output: str | None = None) -> dict[str, JSON]:
+        """Return the JSON Schema of the rows of an output, as far as it was known before the run. Raises as `lines`."""
+        return find_output(outputs_of(self.entry), output).type.value
+
     def lines(self, output: str | None = None) -> Iterator[bytes]:
         """Yield the rows of an output as JSON Lines, in input order.
 
@@ -266,8 +270,9 @@ class Run:
         """Write the rows to files in the formats of their extensions, while the run continues or after it ended.
 
         Args:
-            output: a `.jsonl`, `.json` or `.csv` file; its folder is created, and an existing file is replaced. If the
-                pipeline has several outputs, `{"train": PATH}`. A split output is written as by the run.
+            output: a `.jsonl`, `.json`, `.parquet` or `.csv` file; its folder is created, and an existing file is
+                replaced. If the pipeline has several outputs, `{"train": PATH}`. A split output is written as by the
+                run.
             failed: write the failed rows, as in `*.failed.jsonl`.
 
         Raises:

@@ -6,9 +6,9 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -25,7 +25,7 @@ from yamlgen.events import Event, RunForecast, RunStarted
 from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.loaded_pipeline import Pipeline
     from yamlgen.api.results import Report
     from yamlgen.api.run_execution import FinishedRun
     from yamlgen.api.run_options import RunOptions
@@ -53,32 +53,111 @@ Prepare = Callable[[], tuple["Pipeline", dict[str, Any], "RunOptions"]]
 def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
     """Load a pipeline, run it and show the result; return the exit code."""
     display: Display | None = None
+    chain = _Chain(shown)
     try:
         loaded, given, options = prepare()
         options = replace(options, watched=sys.stderr.isatty())
-        if not shown.quiet:  # the run itself reports a missing or malformed input
-            show(each for each in loaded.warnings if each.code not in (Code.MISSING_INPUT, Code.BAD_INPUT))
+        chain.warn(loaded)
         to_stdout = "-" in chosen_paths(loaded.outputs, options.output).values()
         if to_stdout and shown.as_json:
             message = "stdout cannot contain both the rows (-o -) and the summary (--output-format json)"
             raise click.UsageError(message)
-        display = choose(shown.progress, verbose=shown.verbose, quiet=shown.quiet, rows_shown=to_stdout)
+        chain.rows_shown = to_stdout
+        display = chain.display()
         with SignalHandler() as interruptions:
-            done = interruptions.wait(_run(loaded, given, options, display, interruptions))
+            done = interruptions.wait(chain.run(loaded, given, options, display, interruptions))
     except YamlgenError as error:
-        report = display.report if display else None
-        commands = after_stop(error, report, sys.argv[1:], loaded, options) if display and not shown.quiet else []
-        return tell(error, json_out=shown.as_json, report=report, commands=commands)
+        report, commands = None, list[str]()
+        if chain.running is not None:
+            stopped, own = chain.running
+            if not shown.quiet:
+                commands = after_stop(error, own.report, sys.argv[1:], stopped, options)
+            report = own.report if own is display else None  # that of a stage is among the stages
+        return tell(error, json_out=shown.as_json, report=report, commands=commands, stages=chain.stages)
     report, paths = done.report, done.paths
     simulation = options.simulation.about if options.simulation else None
     if shown.as_json:
         files = {"output": paths.names(), "rejected": paths.rejected()}
         files |= {"failed": str(paths.failed), "run": str(paths.run)}
-        put(json_object({**report.as_json(), "simulated": options.simulate, "simulation": simulation, "files": files}))
+        told = {"simulated": options.simulate, "simulation": simulation, "files": files}
+        put(json_object({**report.as_json(), **told, **({"stages": chain.stages} if chain.stages else {})}))
     elif not shown.quiet:
         lines = next_lines(after_finish(loaded, options, report, sys.argv[1:]))
         echo("\n".join([summary(report, paths, simulation=simulation), *lines]))
     return ExitCode.FAILED_ROWS if report.failed or report.lost_steps else ExitCode.OK
+
+
+@dataclass
+class _Chain:
+    """A run and the runs of its stages before it, each with a display of its own.
+
+    Attributes:
+        rows_shown: whether the rows of the run are printed.
+        stages: what the stages did until now, as JSON.
+        running: what runs, or ran last.
+    """
+
+    shown: DisplayOptions
+    rows_shown: bool = False
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    running: tuple[Pipeline, Display] | None = None
+
+    def display(self) -> Display:
+        shown = self.shown
+        return choose(shown.progress, verbose=shown.verbose, quiet=shown.quiet, rows_shown=self.rows_shown)
+
+    async def run(
+        self,
+        pipeline: Pipeline,
+        params: dict[str, Any],
+        options: RunOptions,
+        display: Display,
+        interruptions: SignalHandler,
+    ) -> FinishedRun:
+        from yamlgen.api.stage_runs import StageNews, run_stages, without_costs  # noqa: PLC0415 - loads the engine
+
+        def tell(news: StageNews) -> None:
+            self.stages.append({"file": news.stage.pipeline.shown, "up_to_date": news.is_current, "report": None})
+            self.say(str(news))
+            if not news.is_current:
+                self.warn(news.stage.pipeline)
+
+        async def stage(each: Pipeline, given: Mapping[str, Any], chosen: RunOptions) -> FinishedRun:
+            own = self.display()
+            self.running = each, own
+            try:
+                done = await _run(each, dict(given), chosen, own, interruptions)
+            finally:
+                if own.report.run:
+                    self.stages[-1]["report"] = own.report.as_json()
+            simulation = chosen.simulation.about if chosen.simulation else None
+            self.say(summary(done.report, done.paths, simulation=simulation))
+            interruptions.pause()
+            return done
+
+        options = await run_stages(pipeline, params, options, stage, tell)
+        self.running = pipeline, display
+        if self.stages:
+            count = len(self.stages) + 1
+            self.say(f"stage {count} of {count}: {pipeline.shown}")
+        try:
+            return await _run(pipeline, params, options, display, interruptions)
+        except YamlgenError as error:
+            raise without_costs(error, self.spent) from error.__cause__
+
+    @property
+    def spent(self) -> float:
+        """What the stages have cost, in US dollars."""
+        return sum(each["report"]["paid"]["cost_usd"] or 0.0 for each in self.stages if each["report"])
+
+    def warn(self, pipeline: Pipeline) -> None:
+        """Show the warnings about a file. Its run reports a missing or malformed input."""
+        if not self.shown.quiet:
+            show(each for each in pipeline.warnings if each.code not in (Code.MISSING_INPUT, Code.BAD_INPUT))
+
+    def say(self, text: str) -> None:
+        if not self.shown.quiet and not self.shown.as_json:
+            echo(text)
 
 
 async def _run(
@@ -160,7 +239,14 @@ def ask(_: RunForecast) -> bool:
         raise interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
 
 
-def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None, commands: Sequence[str] = ()) -> int:
+def tell(
+    error: YamlgenError,
+    *,
+    json_out: bool,
+    report: Report | None = None,
+    commands: Sequence[str] = (),
+    stages: Sequence[dict[str, Any]] = (),
+) -> int:
     """Show the error that ended a command, and return the exit code.
 
     Args:
@@ -168,6 +254,7 @@ def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None, c
         json_out: print one JSON object to stdout, otherwise text to stderr.
         report: what a run did until then; for JSON.
         commands: the commands that continue the run; for text.
+        stages: the stages before the run, and what they did; for JSON.
     """
     if not json_out:
         show_error(error)
@@ -178,5 +265,6 @@ def tell(error: YamlgenError, *, json_out: bool, report: Report | None = None, c
         put(as_json(error.diagnostics))
     else:
         described = {"code": str(error.code), "message": error.message, "hint": error.hint}
-        put(json_object({**(report.as_json() if report and report.run else {}), "error": described}))
+        told = {**(report.as_json() if report and report.run else {}), "error": described}
+        put(json_object({**told, **({"stages": list(stages)} if stages else {})}))
     return int(error.exit_code)

@@ -10,7 +10,7 @@ from yamlgen.errors import Code, YamlgenError
 from yamlgen.redaction import redact
 
 if TYPE_CHECKING:
-    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.loaded_pipeline import Pipeline
     from yamlgen.api.results import Report
     from yamlgen.api.run_options import RunOptions
 

@@ -25,8 +25,9 @@ from yamlgen.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.loaded_pipeline import Pipeline
     from yamlgen.api.run_options import RunOptions
+    from yamlgen.api.stage_runs import StageForecast
     from yamlgen.cli.foreground import Prepare
     from yamlgen.events import RunForecast
 
@@ -68,7 +69,7 @@ def command(
 
 def show_plan(prepare: Prepare, *, json_out: bool) -> int:
     """Estimate a run and show the estimate; return the exit code."""
-    from yamlgen.api.preparation import estimate  # noqa: PLC0415 - loads the engine
+    from yamlgen.api.stage_runs import estimate_stages  # noqa: PLC0415 - loads the engine
     from yamlgen.cli.foreground import tell  # noqa: PLC0415
     from yamlgen.cli.signal_handling import SignalHandler  # noqa: PLC0415
 
@@ -76,15 +77,26 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
         loaded, given, options = prepare()
         show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
         with SignalHandler() as interruptions:
-            forecast = interruptions.wait(estimate(loaded, params=given, options=options))
+            stages, last = interruptions.wait(estimate_stages(loaded, given, options))
     except YamlgenError as error:
         return tell(error, json_out=json_out)
+    forecast = last.forecast
     if json_out:
-        put(json_object(forecast.as_json()))
-    else:
+        told = {} if forecast is None else forecast.as_json()
+        put(json_object({**told, **({"stages": [each.as_json() for each in (*stages, last)]} if stages else {})}))
+        return ExitCode.OK
+    for number, each in enumerate(stages, start=1):
+        echo("\n".join([f"stage {number} of {len(stages) + 1}: {each}", *_stage_lines(each, loaded, options)]))
+    if stages:
+        echo(f"stage {len(stages) + 1} of {len(stages) + 1}: {last}")
+    if forecast is not None:
         alone = any(step.batched for step in forecast.steps) and _can_go_alone(loaded, given, options)
         echo("\n".join(_lines(forecast, trial(loaded, options, sys.argv[1:], alone=alone))))
     return ExitCode.OK
+
+
+def _stage_lines(stage: StageForecast, loaded: Pipeline, options: RunOptions) -> list[str]:
+    return [] if stage.forecast is None else _lines(stage.forecast, trial(loaded, options, sys.argv[1:]))
 
 
 def _can_go_alone(loaded: Pipeline, given: dict[str, Any], options: RunOptions) -> bool:

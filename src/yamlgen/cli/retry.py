@@ -22,7 +22,7 @@ from yamlgen.errors import YamlgenError
 from yamlgen.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.loaded_pipeline import Pipeline
     from yamlgen.api.run_options import RunOptions
 
 

@@ -20,7 +20,7 @@ from yamlgen.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from yamlgen.api.loading import Pipeline
+    from yamlgen.api.loaded_pipeline import Pipeline
     from yamlgen.api.run_options import RunOptions
 
 

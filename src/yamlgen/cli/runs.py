@@ -163,7 +163,7 @@ def _retry(run: Run) -> str:
     "--output",
     multiple=True,
     metavar="[NAME=]PATH|-",
-    help="The .jsonl, .json or .csv file. NAME is needed if there are several outputs. Default: stdout.",
+    help="The .jsonl, .json, .parquet or .csv file. NAME is needed if there are several outputs. Default: stdout.",
 )
 @click.option("--failed", is_flag=True, help="Write the failed rows, as in *.failed.jsonl.")
 @_common

@@ -45,6 +45,8 @@ class SignalHandler:
         self._sent = threading.Event(), threading.Event()  # the first signal, and the second
         self._heard = threading.Event(), threading.Event()
         self._over = threading.Event()
+        self._first_sent: signal.Signals | None = None
+        self._kept = "nothing was sent"
         self._main: asyncio.Task[Any] | None = None
 
     def __enter__(self) -> Self:
@@ -61,7 +63,7 @@ class SignalHandler:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
-            raise interrupted("stopped: Ctrl-C", "nothing was sent", signal.SIGINT) from None
+            raise interrupted("stopped: Ctrl-C", self._kept, signal.SIGINT) from None
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return what a coroutine returns, run in an event loop of its own."""
@@ -101,6 +103,20 @@ class SignalHandler:
             loop.add_signal_handler(number, hear, number)
             _set_once(number, self._first)
 
+    def pause(self) -> None:
+        """Let Ctrl-C end at once what comes between a run and the next, until that begins.
+
+        Raises:
+            YamlgenError: a signal has requested a stop, but the run was finished.
+        """
+        self._kept = "finished answers are in the store"
+        for number in CODES:
+            asyncio.get_running_loop().remove_signal_handler(number)
+        _set_once(signal.SIGINT, self._interrupt)
+        if self._first_sent is not None:
+            name = "Ctrl-C" if self._first_sent is signal.SIGINT else "SIGTERM"
+            raise interrupted(f"stopped: {name}", self._kept, self._first_sent)
+
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """Handle Ctrl-C before the run."""
         try:
@@ -112,8 +128,9 @@ class SignalHandler:
         # In another task, or outside of tasks, the exception would print a traceback.
         self._main.get_loop().call_soon_threadsafe(self._main.cancel)
 
-    def _first(self, _number: int, _frame: FrameType | None) -> None:
+    def _first(self, number: int, _frame: FrameType | None) -> None:
         """Handle the first signal, as soon as Python can."""
+        self._first_sent = signal.Signals(number)
         self._note(0)
         with suppress(OSError):
             if sys.stderr.isatty():

@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from yamlgen.data.source import Source, no_rows
+from yamlgen.data.input_file import InputFile
+from yamlgen.data.source import LocatedRow, Source, no_rows
 from yamlgen.errors import Code, Diagnostic, Mark, YamlgenError
-from yamlgen.formats.format import NumberedRow
 from yamlgen.option_names import option
 from yamlgen.parsing.yaml_parser import absence
 from yamlgen.planning.plan import Plan
@@ -41,8 +41,8 @@ class CaseInput:
 
 
 def one_row(source: Source, row: Row, shown: str) -> Source:
-    """Return the source of one row that a test file contains."""
-    return replace(source, rows_inline=(row,), shown=shown)
+    """Return the source of one row that a test file contains, in place of the files or the query of the pipeline."""
+    return replace(source, rows_inline=(row,), files=(), listing=None, query=None, shown=shown)
 
 
 def checked_rows(source: Source, plan: Plan, limit: int | None = None) -> CaseInput:
@@ -59,7 +59,7 @@ def checked_rows(source: Source, plan: Plan, limit: int | None = None) -> CaseIn
     return CaseInput(partial(source.rows, limit, plan.columns), count, frozenset(names))
 
 
-def _noted(rows: Iterable[NumberedRow], names: set[str]) -> Iterator[NumberedRow]:
+def _noted(rows: Iterable[LocatedRow], names: set[str]) -> Iterator[LocatedRow]:
     for numbered in rows:
         names.update(numbered[1])
         yield numbered
@@ -87,7 +87,7 @@ def golden_fault(path: Path, shown: str, mark: Mark, *, is_replaced: bool = Fals
     if is_replaced:
         return None
     try:
-        with closing(Source(path=path, format="jsonl", shown=shown).numbered()) as rows:
+        with closing(InputFile(path, shown, "jsonl").rows(None)) as rows:
             for _ in rows:
                 pass
     except YamlgenError as error:

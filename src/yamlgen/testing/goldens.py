@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from yamlgen.canonical_json import one_line
-from yamlgen.data.source import Source
+from yamlgen.data.input_file import InputFile
 from yamlgen.errors import Code, Diagnostic, InvalidPipeline, near
 from yamlgen.excerpts import brief
 from yamlgen.option_names import option
@@ -73,7 +73,7 @@ def read_golden(path: Path) -> list[Row] | None:
     """
     if not path.exists():
         return None
-    with closing(Source(path=path, format="jsonl", shown=near(path)).numbered()) as rows:
+    with closing(InputFile(path, near(path), "jsonl").rows(None)) as rows:
         return [row for _, row in rows]
 
 

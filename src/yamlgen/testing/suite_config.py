@@ -47,7 +47,10 @@ class Gold(FrozenModel):
 
 
 class CaseModel(FrozenModel):
-    """A case: one row or several rows, and what is expected of them."""
+    """A case: one row or several rows, and what is expected of them.
+
+    All of its rows are run: `where`, `sample` and `limit` of the pipeline's `input` do not apply.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"required": ["name"], "oneOf": [{"required": ["row"]}, {"required": ["rows"]}]}

@@ -43,7 +43,7 @@ class DrawRule(FrozenModel):
     column: Text | None = None
     """The column of the file `path` to draw from. Each row of the file is equally likely."""
     path: Text | None = None
-    """Path of the file with the `column`, relative to this file: .jsonl, .json or .csv."""
+    """Path of the file with the `column`, relative to this file: .jsonl, .json, .parquet or .csv."""
     given: Name | None = None
     """An earlier draw of this step, whose value selects one of the `cases`."""
     cases: Annotated[dict[str, DrawRule], Field(min_length=1)] | None = None
