@@ -92,3 +92,20 @@ def test_a_bad_override_is_one_error_at_the_option(path, name, text, code):
     assert [d.code for d in found] == [code]
     assert found[0].mark.file.startswith("--set ")
     assert "abcdefgh" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ("other.csv", {"delimiter": ";", "encoding": "latin-1", "json_columns": ["tags"]}),
+        ("other.tsv.gz", {"delimiter": ";", "encoding": "latin-1", "json_columns": ["tags"]}),
+        ("other.jsonl", {"encoding": "latin-1"}),
+        ("-", {"encoding": "latin-1"}),
+    ],
+)
+def test_another_input_keeps_the_options_that_its_format_has(path, given, left):
+    """Options of a CSV file do not make JSON lines an error."""
+    options = '{path: r.csv, delimiter: ";", encoding: latin-1, json_columns: [tags]}'
+    path.write_text(PIPELINE.replace("{rows: [{name: Oslo}, {name: Bergen}]}", options))
+    written = load(path, input=given).parsed.document.data["input"]
+    assert {key: value for key, value in written.items() if key != "path"} == left
