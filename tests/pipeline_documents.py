@@ -40,6 +40,7 @@ _PATTERNS = {
         ["https://a.example", "http://127.0.0.1:80/v1", "http://b.example"]
     ),
     r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$": st.sampled_from(["0%", "2.5%", "100%"]),
+    r"^[1-9][0-9]*(\.[0-9]+)?(MB|GB|MiB|GiB)$": st.sampled_from(["2GB", "512MiB", "1.5GB"]),
     WAIT: st.sampled_from(["1s", "90m", "2h", "30d"]),
     CALL: st.sampled_from(["calls:score", "lib.calls:score"]),
 }

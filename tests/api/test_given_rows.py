@@ -183,7 +183,6 @@ def test_what_is_no_json_is_told_with_its_place(value, said, fix):
     [
         ([ROWS[0], [1]], "row 2: the row is a list, not a mapping", "write each row as a mapping"),
         ([ROWS[0], {"id": 2, None: 1}], "row 2: the row is a mapping with the key None", "`str(key)`"),
-        (pd.DataFrame(ROWS), "row 1: the row is a string, not a mapping", 'pass `rows.to_dict("records")`'),
         ("rows.jsonl", "`rows` is a string, not a list of rows", "pass the path of a file as `input`"),
         (ROWS[0], "`rows` is a mapping, not a list of rows", "`rows=[row]`"),
         (7, "`rows` is an int, not a list of rows", "`rows=[row]`"),
@@ -283,3 +282,11 @@ def test_a_file_whose_input_is_no_mapping_is_told(small):
         with pytest.raises(InvalidPipeline) as caught:
             yamlgen.load("small.yaml", **other)
         assert [(each.code, each.mark.line) for each in caught.value.diagnostics] == [(Code.WRONG_TYPE, 3)]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_condition_that_drops_every_row_is_named():
+    """The rows are not empty: `input.where` is false for each."""
+    with pytest.raises(UsageError) as caught:
+        yamlgen.run("small.yaml", rows=ROWS, overrides={"input.where": "row.id > 9"}, simulate=True)
+    assert caught.value.message == "`input.where` is false for every row of rows from Python"

@@ -127,3 +127,17 @@ def test_a_table_needs_pandas(monkeypatch):
     with pytest.raises(UsageError, match=r"pip install pandas"):
         done.to_pandas()
     assert len(done.rows()) == 8
+
+
+def test_validate_names_columns_of_the_input_that_become_json_text(tmp_path):
+    """Values of several types in the first rows are told; one type, and objects with other members, are not."""
+    rows = [
+        '{"mixed": 1, "deep": [1], "one": {"a": 1}, "n": 1}',
+        '{"mixed": "x", "deep": ["x"], "one": {"b": 1}, "n": 0.5}',
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    (tmp_path / "p.yaml").write_text(
+        "version: 1\ninput: {path: rows.jsonl}\nsteps: {s: {kind: compute, value: '1'}}\noutput: {path: out.parquet}\n"
+    )
+    told = [each.message for each in yamlgen.validate(tmp_path / "p.yaml")]
+    assert told == ["`mixed` and `deep` are written as JSON text, because the values are mixed, recursive or free-form"]

@@ -2,7 +2,7 @@
 
 Whole processes, in fresh folders below TMPDIR (which should be on a disk, as a store is), against servers in processes
 of their own. What is compared runs in turn, and the median of the ratios is told. Without names everything is measured
-but `batches`, `memory` and `outputs`, which take minutes each: name them, or say `--all`.
+but `batches`, `memory`, `outputs` and `parquet`, which take minutes each: name them, or say `--all`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
 from start import measure_simulator, measure_start
 from swaps import measure_swaps
 from table import Line, heading
+from tables import measure_parquet
 
 WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "cpu": measure_cpu,
@@ -44,8 +45,9 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "batches": measure_batches,
     "outputs": measure_outputs,
     "memory": measure_memory,
+    "parquet": measure_parquet,
 }
-_LONG: Final = ("batches", "memory", "outputs")
+_LONG: Final = ("batches", "memory", "outputs", "parquet")
 
 
 def main() -> None:

@@ -74,6 +74,7 @@ def test_a_rendered_pipeline_is_a_pipeline(path, call, tmp_path):
     (copy / "data").symlink_to(path.parent / "data")
     for module in path.parent.glob("*.py"):
         (copy / module.name).write_bytes(module.read_bytes())
+    (copy / "extract.yaml").write_text(call("render", path.parent / "extract.yaml").out, "utf-8")
     (copy / "rendered.yaml").write_text(told.out, "utf-8")
     again = call("validate", copy / "rendered.yaml")
     assert re.fullmatch(rf"{copy}/rendered.yaml: ok \(\d steps?\)\n", again.err)

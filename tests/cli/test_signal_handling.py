@@ -1,5 +1,6 @@
 """Runs that end early, as processes: signals, a full disk, a reader that goes away. The next run goes on from there."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from yamlgen.cli.signal_handling import SignalHandler
 from yamlgen.errors import YamlgenError
 from yamlgen.store.location import location_of
 from yamlgen.store.run_session import open_runs
@@ -262,3 +264,35 @@ def test_a_reader_that_goes_away_is_told(start, call):
     check_previous_is_whole()
     paid, reused = go_on(call)
     assert (paid + reused, reused) == (60, kept)
+
+
+def test_a_signal_to_a_run_that_finishes_ends_the_chain():
+    """Whether the event loop has heard it or not; the next run does not begin."""
+    heard = []
+
+    async def chain(*, waits):
+        handler.begin(heard.append, lambda: None)
+        os.kill(os.getpid(), signal.SIGINT)
+        if waits:
+            await asyncio.sleep(0.01)
+        handler.pause()
+
+    for waits in (True, False):
+        with SignalHandler() as handler, pytest.raises(YamlgenError, match="stopped: Ctrl-C") as stopped:
+            handler.wait(chain(waits=waits))
+        assert (stopped.value.exit_code, stopped.value.hint) == (130, "finished answers are in the store")
+    assert heard == [signal.SIGINT]
+
+
+def test_ctrl_c_between_two_runs_ends_the_chain_at_once():
+    """As before the first run, but not as if nothing had been sent."""
+
+    async def chain():
+        handler.begin(lambda _: None, lambda: None)
+        handler.pause()
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(5)
+
+    with pytest.raises(YamlgenError, match="stopped: Ctrl-C") as stopped, SignalHandler() as handler:
+        handler.wait(chain())
+    assert stopped.value.hint == "finished answers are in the store"

@@ -1,5 +1,6 @@
 """One column of a file: what is read of it, and what is refused with its place."""
 
+import gzip
 import os
 
 import pytest
@@ -28,6 +29,7 @@ NULL = "write `null`, or a string in quotes"
     [
         ("a.csv", "name,size\nOslo,1\nBergen,2\nOslo,3\n"),
         ("a.tsv", b"\xef\xbb\xbfsize\tname\r\n1\tOslo\r\n2\tBergen\r\n\r\n3\tOslo"),
+        ("a.csv.gz", gzip.compress(b"sep=;\n;name\n1;Oslo\n2;Bergen\n3;Oslo\n", mtime=0)),
         ("a.jsonl", '{"name": "Oslo"}\n\n{"name": "Bergen"}\n{"size": 3, "name": "Oslo"}\n'),
         ("a.ndjson", '{"name": "Oslo"}\n{"name": "Bergen"}\n{"name": "Oslo"}'),
         ("a.JSON", '[{"name": "Oslo"},\n {"name": "Bergen"}, {"name": "Oslo"}]'),
@@ -77,14 +79,14 @@ def test_values_keep_their_types(read):
             "Oslo\n",
             Code.WRONG_VALUE,
             "cannot read a.txt: it has no known extension",
-            "the extension must match the format; known extensions: .jsonl, .ndjson, .json, .csv, .tsv",
+            "the extension must match the format; known extensions: .jsonl, .ndjson, .json, .parquet, .csv, .tsv",
         ),
         (
             "a.jsonl",
             "name,size\nOslo,1\n",
             Code.BAD_INPUT,
             "a.jsonl:1:1: not JSON: a value is missing here",
-            "the extension must match the format; known extensions: .jsonl, .ndjson, .json, .csv, .tsv",
+            "the extension must match the format; known extensions: .jsonl, .ndjson, .json, .parquet, .csv, .tsv",
         ),
         (
             "a.csv",
@@ -134,3 +136,10 @@ def test_what_is_odd_in_a_csv_is_told(tmp_path):
     told = []
     assert read_column(tmp_path / "a.csv", "a.csv", "name", told.append) == ("Os\ufffdlo",)
     assert [sentence.partition(";")[0] for sentence in told] == ["a.csv:2: a NUL byte is read as U+FFFD"]
+
+
+def test_no_fix_names_an_option_that_draws_do_not_have(read):
+    """`encoding` is a key of `input`."""
+    with pytest.raises(UsageError) as caught:
+        read("a.csv", "name\nÉze\n".encode("latin-1"))
+    assert (caught.value.message, caught.value.hint) == ("a.csv:2: not UTF-8: byte 0xc9", "save the file as UTF-8")

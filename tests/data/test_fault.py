@@ -1,7 +1,10 @@
 """What `validate` says of an input: the same as a run would, as far as it reads."""
 
+import gzip
+
 import pytest
 
+from file_sources import file_source
 from yamlgen.api.loading import check
 from yamlgen.data.source import Source
 from yamlgen.errors import Code, YamlgenError
@@ -26,6 +29,15 @@ NASTY = [
     ("concat.csv", "\ufeffid,name\n1,a\n\ufeff2,b,c\n"),
     ("cr.csv", "id,name\r1,good\r2,bad\r"),
     ("empty.csv", ""),
+    ("empty.csv.gz", b""),
+    ("no_rows.csv.gz", gzip.compress(b"id,name\n")),
+    ("no_id.csv.gz", gzip.compress(b"key,name\n1,a\n")),
+    ("same_id.tsv.gz", gzip.compress(b"id\tname\n1\ta\n1\tb\n")),
+    ("nan.jsonl.gz", gzip.compress(b'{"id": 1, "name": NaN}\n')),
+    ("after.json.gz", gzip.compress(b'[{"id": 1, "name": "a"}] x')),
+    ("cut.jsonl.gz", gzip.compress(GOOD.encode() * 9)[:-9]),
+    ("plain.jsonl.zst", GOOD),
+    ("empty.jsonl.zst", b""),
     ("blank.csv", "\n\n"),
     ("header.csv", "id,name\n"),
     ("no_id.csv", "key,name\n1,a\n"),
@@ -101,7 +113,7 @@ def validated(folder, name: str, content: str | bytes) -> list[str]:
 def test_validate_refuses_what_a_run_refuses(tmp_path, name, content):
     """An input that a run refuses gives an error of `validate`, and any other none."""
     errors = validated(tmp_path, name, content)
-    refusal = refused(Source(path=tmp_path / name, id="id", shown=name))
+    refusal = refused(file_source(path=tmp_path / name, id="id", shown=name))
     assert bool(errors) == (refusal is not None), (errors, refusal)
     assert len(errors) <= 1
 

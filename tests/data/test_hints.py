@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
+from file_sources import file_source
 from yamlgen.data.input_head import read_head
-from yamlgen.data.source import Source
 from yamlgen.errors import YamlgenError
 
 TOLD = [
@@ -23,9 +23,9 @@ TOLD = [
     ("a.csv", '[{"a": 1}, {"a": 2}]', "the file is JSON, not CSV", "`format: json`"),
     ("a.csv", '{"a": 1, "b": 2}\n', "the file is JSON, not CSV", "`format: jsonl`"),
     ("a.csv", "<!DOCTYPE html>\n<p>\n", "the file is HTML or XML, not CSV", "was a web page saved"),
-    ("a.csv", "sep=,\na,b\n1,2\n", "is for spreadsheets", "remove that line"),
+    ("a.csv", "sep=\na,b\n1,2\n", "`sep=` names no delimiter", "or remove the line"),
     ("a.csv", b"PK\x03\x04rest", "a ZIP archive, such as an Excel workbook", "save the table as CSV"),
-    ("a.jsonl", gzip.compress(b'{"a": 1}\n', mtime=0), "compressed with gzip", "decompress it first"),
+    ("a.jsonl", gzip.compress(b'{"a": 1}\n', mtime=0), "compressed with gzip", "decompress it"),
     ("a.jsonl", '{"a": 1}\n'.encode("utf-16"), "this file is UTF-16", "save the file as UTF-8"),
     ("a.csv", "a,b\n1,2\n".encode("utf-16-le"), "this file is UTF-16", "save the file as UTF-8"),
     ("a.json", '{"a": 1}\n{"a": 2}\n', "not an array of rows", "`format: jsonl`"),
@@ -57,7 +57,7 @@ def test_a_broken_input_is_told_with_the_way_out(tmp_path, name, content, messag
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(YamlgenError) as caught:
-        Source(path=path, shown=name).scan()
+        file_source(path=path, shown=name).scan()
     assert message in caught.value.message
     assert caught.value.hint is not None
     assert hint in caught.value.hint
@@ -67,4 +67,4 @@ def test_a_title_above_the_header_names_no_columns(tmp_path):
     """Of such a file no columns are known, so that none is called unknown."""
     path = tmp_path / "a.csv"
     path.write_text("made on Monday\na,b\n1,2\n")
-    assert read_head(Source(path=path)).columns is None
+    assert read_head(file_source(path=path)).columns is None

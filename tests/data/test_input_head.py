@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from file_sources import file_source
 from yamlgen.data.input_head import PEEK, read_head
-from yamlgen.data.source import Source
 
 LONG = "é" * 40_000
 """Of which four megabytes hold fewer rows than tell the columns."""
@@ -15,7 +15,7 @@ def written(path, rows):
     """A source of the rows, in the format that the file's name tells."""
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     path.write_text(f"[{','.join(lines)}]" if path.suffix == ".json" else "\n".join(lines), encoding="utf-8")
-    return Source(path=path, shown=path.name)
+    return file_source(path=path, shown=path.name)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
@@ -27,7 +27,7 @@ def test_long_rows_tell_their_columns(tmp_path, name):
     assert (head.columns.names, head.columns.least, head.fault()) == (("text", "late"), PEEK, None)
     broken = tmp_path / name
     broken.write_text(broken.read_text(encoding="utf-8").replace('"late": 1', '"late": x'), encoding="utf-8")
-    assert read_head(Source(path=broken, shown=name)).columns is None
+    assert read_head(file_source(path=broken, shown=name)).columns is None
 
 
 @pytest.mark.parametrize(("value", "kept"), [(LONG, 52), ("short", PEEK)])
@@ -46,4 +46,14 @@ def test_what_is_odd_in_one_megabyte_is_told(tmp_path):
     path = tmp_path / "a.csv"
     for before, told in ((1000, 1), (300_000, 0)):
         path.write_text("a,b\n" + "1,2\n" * before + "x,\0\n", encoding="utf-8")
-        assert len(read_head(Source(path=path, shown="a.csv")).anomalies) == told
+        assert len(read_head(file_source(path=path, shown="a.csv")).anomalies) == told
+
+
+def test_columns_of_json_have_the_types_of_the_first_rows(tmp_path):
+    """What later rows contain is not known; other columns of a CSV file are strings in every row."""
+    path = tmp_path / "a.csv"
+    path.write_text('id,tags\n1,"[""a""]"\n2,"[""b"",""c""]"\n', encoding="utf-8")
+    columns = read_head(file_source(path=path, json_columns=("tags",))).columns
+    assert (columns.names, columns.closed, columns.complete) == (("id", "tags"), True, True)
+    assert (columns.types["id"], columns.types["tags"]["type"]) == ({"type": "string"}, "array")
+    assert (columns.sure_type("id"), columns.sure_type("tags")) == ({"type": "string"}, {})

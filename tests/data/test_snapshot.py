@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.data.source import Source
+from file_sources import file_source
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.exit_codes import ExitCode
 
@@ -38,7 +38,7 @@ def path(tmp_path):
 
 def scanned(path):
     """The source of a file after its scan, named by its bare name."""
-    source, rows = Source(path=path, id="id", shown=path.name).scan()
+    source, rows = file_source(path=path, id="id", shown=path.name).scan()
     assert rows == len(ROWS)
     return source
 
@@ -225,4 +225,4 @@ def test_a_scan_that_cannot_find_the_first_of_two_says_why(path):
     """Where the first row of an id stands is told by a second look, which may find that the file has changed."""
     path.write_bytes(jsonl([*ROWS, ROWS[0]]))
     with pytest.raises(EnvironmentProblem, match="changed after it was first read"):
-        Source(path=Emptied(path), id="id", shown=path.name).scan()
+        file_source(path=Emptied(path), id="id", shown=path.name).scan()

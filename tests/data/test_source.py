@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from file_sources import file_source
 from yamlgen.data.input_buffer import buffered
 from yamlgen.data.input_head import read_head
 from yamlgen.data.source import Source
@@ -26,7 +27,7 @@ def source(tmp_path):
     def make(name: str, content: str | bytes, **settings) -> Source:
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return Source(path=path, shown=name, **settings)
+        return file_source(path=path, shown=name, **settings)
 
     return make
 
@@ -210,16 +211,16 @@ def test_csv_without_the_id_column(source):
 def test_missing_file(tmp_path):
     """A file that is not there is a matter of the environment, named as the user knows it."""
     with pytest.raises(EnvironmentProblem) as caught:
-        Source(path=tmp_path / "no.jsonl", shown="data/no.jsonl").scan()
+        file_source(path=tmp_path / "no.jsonl", shown="data/no.jsonl").scan()
     assert caught.value.code == Code.MISSING_INPUT
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "data/no.jsonl" in caught.value.message
     with pytest.raises(EnvironmentProblem) as caught:
-        Source(path=tmp_path / "no.jsonl", is_given=True).scan()
+        file_source(path=tmp_path / "no.jsonl", is_given=True).scan()
     assert caught.value.hint == "check the path: it is relative to the current directory"
     (tmp_path / "people.jsonl").touch()
     with pytest.raises(EnvironmentProblem) as caught:
-        Source(path=tmp_path / "poeple.jsonl", shown="poeple.jsonl", is_given=True).scan()
+        file_source(path=tmp_path / "poeple.jsonl", shown="poeple.jsonl", is_given=True).scan()
     assert caught.value.hint == "did you mean `people.jsonl`?"
 
 
@@ -227,7 +228,7 @@ def test_folder_as_input(tmp_path):
     """A folder cannot be read, and the error says so."""
     (tmp_path / "rows.jsonl").mkdir()
     with pytest.raises(EnvironmentProblem, match="Is a directory") as caught:
-        Source(path=tmp_path / "rows.jsonl").scan()
+        file_source(path=tmp_path / "rows.jsonl").scan()
     assert caught.value.code == Code.MISSING_INPUT
 
 
@@ -235,14 +236,14 @@ def test_folder_as_input(tmp_path):
 def test_unreadable_file(source):
     """A file that may not be read is a matter of the environment."""
     it = source("a.jsonl", "{}\n")
-    it.path.chmod(0)
+    it.file.path.chmod(0)
     with pytest.raises(EnvironmentProblem, match="Permission denied"):
         it.scan()
 
 
 def test_unknown_ending(source):
     """An ending that tells no format is refused with those that do."""
-    error = refusal(source("a.parquet", ""))
+    error = refusal(source("a.xlsx", ""))
     assert error.code == Code.BAD_INPUT
     assert ".jsonl" in error.hint
     assert ".csv" in error.hint
@@ -330,32 +331,32 @@ def test_the_type_of_a_column_is_that_of_the_values_that_are_there(source):
 
 def test_columns_of_nothing(tmp_path):
     """A missing file and standard input tell no columns, and are not waited for."""
-    assert read_head(Source(path=tmp_path / "no.csv")).columns is None
-    assert read_head(Source()).columns is None
+    assert read_head(file_source(path=tmp_path / "no.csv")).columns is None
+    assert read_head(file_source()).columns is None
     os.mkfifo(tmp_path / "pipe.csv")
-    assert read_head(Source(path=tmp_path / "pipe.csv")).columns is None
+    assert read_head(file_source(path=tmp_path / "pipe.csv")).columns is None
 
 
 def test_standard_input_can_be_read_twice():
     """Standard input is copied once, read as JSONL, named in messages, and the copy is removed."""
-    with buffered(Source(id="a"), io.BytesIO(b'{"a": 1}\n{"a": 2}\n')) as it:
+    with buffered(file_source(id="a"), io.BytesIO(b'{"a": 1}\n{"a": 2}\n')) as it:
         assert it.scan()[1] == 2
         assert read(it) == [{"a": 1}, {"a": 2}]
-    assert not it.path.exists()
-    with buffered(Source(), io.BytesIO(b"x")) as it:
+    assert not it.file.path.exists()
+    with buffered(file_source(), io.BytesIO(b"x")) as it:
         assert refusal(it).message.startswith("standard input:1:1: not JSON")
 
 
 def test_standard_input_in_a_named_format():
     """Standard input may be CSV when the pipeline says so."""
-    with buffered(Source(format="csv", delimiter=";"), io.BytesIO(b"a;b\n1;2\n")) as it:
+    with buffered(file_source(format="csv", delimiter=";"), io.BytesIO(b"a;b\n1;2\n")) as it:
         assert read(it) == [{"a": "1", "b": "2"}]
 
 
 def test_standard_input_before_it_is_copied():
     """Standard input is nothing to read rows from until it has been copied."""
     with pytest.raises(EnvironmentProblem):
-        Source().scan()
+        file_source().scan()
 
 
 def test_pipe_can_be_read_twice(tmp_path):
@@ -364,7 +365,7 @@ def test_pipe_can_be_read_twice(tmp_path):
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_text, args=("a\tb\n1\t2\n",))
     writer.start()
-    with buffered(Source(path=pipe), io.BytesIO()) as it:
+    with buffered(file_source(path=pipe), io.BytesIO()) as it:
         assert it.scan()[1] == 1
         assert read(it) == [{"a": "1", "b": "2"}]
         assert it.shown == str(pipe)

@@ -188,6 +188,14 @@ def _(scene):
         return scene.printed("run", "titles.yaml", "--batch", "--detach")
 
 
+@scene_of("YG623")
+def _(scene):
+    tables = "{tables: {t: {pipeline: titles.yaml}}, sql: select sku from t, id: sku}"
+    last = TITLES.replace("{path: data/products.jsonl, id: sku}", tables).replace("product }}", "sku }}")
+    scene.file("list.yaml", last.replace("out/titles", "out/list"))
+    return scene.printed("run", "list.yaml", "--simulate", "-q", "--fault", "refusal=1")
+
+
 @scene_of("YG003")
 def _(scene):
     scene.file("titles.yaml", TITLES.encode() + "# café\n".encode("latin-1"))
@@ -331,6 +339,17 @@ def locked(scene):
         process.stdout.readline()
         yield
         process.communicate(b"\n")
+
+
+@scene_of("YG327")
+def _(scene):
+    scene.monkeypatch.setitem(sys.modules, "duckdb", None)
+    for name in [name for name in sys.modules if name.startswith("yamlgen.data.sql_")]:
+        scene.monkeypatch.delitem(sys.modules, name)
+    file = scene.folder / "titles.yaml"
+    query = "input:\n  tables: {p: data/products.jsonl}\n  sql: select * from p\n  id: sku"
+    file.write_text(TITLES.replace("input: {path: data/products.jsonl, id: sku}", query), encoding="utf-8")
+    return scene.printed("validate", "titles.yaml")
 
 
 @scene_of("YG615")

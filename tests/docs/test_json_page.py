@@ -26,6 +26,13 @@ steps:
     output: {schema: {type: object, additionalProperties: false, required: [n], properties: {n: {type: integer}}}}
 output: {path: out/notes.jsonl}
 """
+CHAIN = """\
+version: 1
+model: claude-haiku-5-5
+input: {tables: {notes: {pipeline: notes.yaml, partial: true}}, sql: "select id, topic from notes", id: id}
+steps: {tale: {prompt: "A tale about {{ row.topic }}"}}
+output: {path: out/tales.jsonl}
+"""
 FAULTS = ("--fault", "refusal=0.35", "--fault", "invalid_output=0.3", "--fault", "rate_limit=0.1")
 TYPES = {
     "string": str,
@@ -107,6 +114,10 @@ def outputs(tmp_path, monkeypatch, call):
     run = ("run", "notes.yaml", "--simulate", *FAULTS, "--output-format", "json")
     made["A run"] = printed(*run)
     made["A run"] += printed(*run, "--fresh", "--max-failures", "0")
+    (tmp_path / "tales.yaml").write_text(CHAIN, encoding="utf-8")
+    made["A run"] += printed("run", "tales.yaml", "--simulate", "--store", "other", "--output-format", "json")
+    made["A run"] += printed("run", "tales.yaml", "--simulate", "--store", "other", "--output-format", "json")
+    made["An estimate"] += printed("plan", "tales.yaml", "--output-format", "json")
     made["A list of runs"] = printed("runs", "ls", "--json")
     records = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("out/*.run.json")]
     made["The record of a run"] = printed("runs", "show", "--json") + records

@@ -113,7 +113,7 @@ def test_names_of_the_files(settings, stem):
     )
 
 
-@pytest.mark.parametrize("name", ["rows.parquet", "rows", ".jsonl"])
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows", ".jsonl"])
 def test_unknown_ending(name):
     """An ending that tells no format is refused with those that do."""
     for call in (paths_at, lambda path: export(path, lines([]))):

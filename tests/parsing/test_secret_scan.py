@@ -6,6 +6,7 @@ import pytest
 
 from yamlgen.api.loading import check
 from yamlgen.errors import Code
+from yamlgen.parsing.secret_scan import covered
 
 KEY = "sk-ant-api03-Zm9vYmFy_quux-12345"
 PIPELINE = """version: 1
@@ -96,3 +97,10 @@ def test_a_key_in_place_of_a_variable_is_found(tmp_path, key):
     (found,) = check(path)[1]
     assert found.code is Code.SECRET
     assert key not in repr(found)
+
+
+@pytest.mark.parametrize(("value", "is_hidden"), [("false", False), ("no", False), ("x-key-of-mine", True)])
+def test_the_header_of_a_table_is_no_key(value, is_hidden):
+    """`header: false` is shown as written, while headers of requests may contain a key."""
+    text = PIPELINE.replace("rows: [{name: Oslo}]", f"path: r.csv, header: {value}")
+    assert (value in covered(text)) != is_hidden

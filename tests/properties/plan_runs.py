@@ -13,7 +13,8 @@ from pathlib import Path
 
 from hypothesis import reject
 
-from yamlgen.api.loading import Pipeline, check
+from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.loading import check
 from yamlgen.cancellation import Cancellation
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner

@@ -80,12 +80,12 @@ def test_a_kill_during_the_writing_leaves_whole_files(failpoint, fork_server, wh
 @pytest.mark.parametrize("command", ["run", "export"])
 def test_a_disk_that_fills_up_while_the_rows_are_made(command, fork_server, tmp_path):
     """One error names the file; the files of before stay, nothing lies beside them, and the next run has all rows."""
-    folder = new_folder(tmp_path / "x", times=4000)
+    folder = new_folder(tmp_path / "x", times=8000)
     arguments = ["run", "p.yaml"] if command == "run" else ["runs", "export", "p.yaml", "-o", "train=out/t.jsonl"]
     if command == "export":
         assert fork_server.call(folder, "run", "p.yaml", "-o", "train=else/t.jsonl", "-o", "all=else/a.csv").code == 1
     before = written(folder)
-    ended = fork_server.call(folder, *arguments, size=400_000)
+    ended = fork_server.call(folder, *arguments, size=750_000)
     assert (ended.code, "Traceback" in ended.err) == (3, False)
     assert f"error[{Code.DISK}]: cannot write " in ended.err, ended.err
     assert written(folder) == before

@@ -249,4 +249,4 @@ def test_rows_of_an_unknown_format_are_told_with_the_keys_of_a_test(tmp_path):
     (found,) = read(path)[1]
     assert (found.code, found.mark.line, found.mark.column) == (Code.UNKNOWN_FORMAT, 18, 18)
     assert found.message == "the extension `.txt` is not a known format"
-    assert found.hint == "use .jsonl, .json or .csv, or set `format` under `rows`"
+    assert found.hint == "use .jsonl, .json, .parquet, .csv or .tsv, or set `format` under `rows`"
