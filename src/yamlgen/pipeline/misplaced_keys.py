@@ -92,6 +92,9 @@ _CALLED_IN_INPUT: Final = {
 ID_WORDS: Final = ("name", "model", "modelname", "modelid", "llm")
 """Names that other tools use for the id of a model."""
 
+TORN: Final = "if the value before it goes on here, put that value in quotes: a comma ends it inside `{...}`"
+"""The hint for a key that is probably the rest of a string."""
+
 _CALLED_COLUMN: Final = ("idcolumn", "idfield", "idkey", "primarykey", "key")
 _SORT: Final = "remove it: rows keep their order; to sort them, use `sql` with ORDER BY"
 _OUT_OF_PLACE: Final = {

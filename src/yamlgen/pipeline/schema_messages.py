@@ -19,7 +19,7 @@ from yamlgen.errors import Code
 from yamlgen.parsing.secret_scan import kind_of
 from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.pipeline.json_schema import committed
-from yamlgen.pipeline.misplaced_keys import called_here, home, key_of
+from yamlgen.pipeline.misplaced_keys import TORN, called_here, home, key_of
 from yamlgen.pipeline.value_hints import FIXES, FIXES_OF_OUTPUTS, NAMED, lacking, meant, parts_below, retyped, share
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.config_fields import NAME
@@ -146,7 +146,9 @@ def _explain(error: Any) -> Iterator[Deviation]:
             known = tuple(error.schema.get("properties", ()))
             for key in value:
                 if key not in known and not key.startswith("x-" if not path else "\0"):
-                    yield replace(_unknown(path, key, known, where), parts=error.schema["properties"])
+                    found = _unknown(path, key, known, where)
+                    is_torn = value[key] is None and " " in key and (found.hint or "").startswith("known keys")
+                    yield replace(found, hint=TORN if is_torn else found.hint, parts=error.schema["properties"])
         case "required":
             for key in rule:
                 if key not in value:
