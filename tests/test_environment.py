@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from yamlgen.environment import provide, variable
+from yamlgen.environment import inherited, provide, variable
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +49,13 @@ def test_nothing_is_provided_by_an_empty_value(value):
     """An empty value does not even set the variable."""
     provide({"YAMLGEN_TEST": value})
     assert "YAMLGEN_TEST" not in os.environ
+
+
+def test_another_program_gets_the_environment_with_changes():
+    """Changed, and without what it should not have; the environment of this process stays."""
+    os.environ.update(YAMLGEN_TEST="a", YAMLGEN_OTHER="b")
+    given = inherited({"YAMLGEN_TEST": "c"}, without={"YAMLGEN_OTHER"})
+    assert given == {name: value for name, value in os.environ.items() if name != "YAMLGEN_OTHER"} | {
+        "YAMLGEN_TEST": "c"
+    }
+    assert os.environ["YAMLGEN_TEST"] == "a"

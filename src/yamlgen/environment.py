@@ -7,7 +7,7 @@ variables empty that have no value.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 
 def variable(name: str) -> str | None:
@@ -29,6 +29,11 @@ def provide(values: Mapping[str, str | None]) -> None:
     for name, value in values.items():
         if (given := _given(value)) is not None and variable(name) is None:
             os.environ[name] = given
+
+
+def inherited(changes: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:
+    """Return the environment for another program: the one of this process with changes, and without some variables."""
+    return {name: value for name, value in os.environ.items() if name not in without} | dict(changes)
 
 
 def _given(value: str | None) -> str | None:

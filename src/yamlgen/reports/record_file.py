@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import platform
-import subprocess
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from yamlgen.errors import EnvironmentProblem
 from yamlgen.redaction import redact
 from yamlgen.reports.report import Report
+from yamlgen.revisions.git_process import ask
 from yamlgen.value_objects import JSON
 
 _PACKAGES: Final = ("yamlgen", "anthropic", "genai-prices", "instructor", "jsonschema-rs", "pydantic")
@@ -40,20 +41,12 @@ def _version(package: str) -> str | None:
 
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Return the git commit of a folder and whether it has changes, or `None` outside of git."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return None
-    status = _git(folder, "status", "--porcelain", "--", ".")
-    return {"commit": commit, "dirty": bool(status)}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    command = ["git", "-C", str(folder), "--no-optional-locks", *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
+        commit = ask(folder, "rev-parse", "HEAD", seconds=_GIT_SECONDS)
+        status = ask(folder, "status", "--porcelain", "--", ".", seconds=_GIT_SECONDS)
+    except EnvironmentProblem:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return {"commit": commit.decode().strip(), "dirty": bool(status)}
 
 
 def surroundings(folder: Path) -> dict[str, JSON]:
