@@ -1,4 +1,4 @@
-"""All errors of yamlgen: their codes, their place (`Mark`), `Diagnostic`, and the exception classes.
+"""All errors of yamlgen: their codes and the exception classes; `diagnostics` has those of a pipeline file.
 
 An error has a fact, a place and a fix. Its code is stable: scripts may rely on it. Exceptions of third-party packages
 are converted to these classes where they are raised. All of them can be pickled, because a row may fail in another
@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from yamlgen.excerpts import brief
 from yamlgen.exit_codes import ExitCode
@@ -117,6 +116,9 @@ class Code(StrEnum):
     DUPLICATE_ID = "YG408"
     NO_ROWS = "YG409"
     INPUT_CHANGED = "YG410"
+    NO_REVISION = "YG411"
+    BAD_LOCK = "YG412"
+    LOCK_DIFFERS = "YG413"
 
     ROW_TEMPLATE = "YG501"
     BAD_REQUEST = "YG502"
@@ -166,43 +168,6 @@ ANSWERED = frozenset(
 """The errors of rows whose model has answered: a plain run does not send their requests again, `retry` does."""
 
 _USELESS = ANSWERED - {Code.REFUSED}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Mark:
-    """A range in a text file. Lines and columns start at 1 and count code points; the end is exclusive."""
-
-    file: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
-    """An error or warning about a pipeline: fact, place, fix."""
-
-    code: Code
-    message: str
-    mark: Mark
-    hint: str | None = None
-    severity: Literal["error", "warning"] = "error"
-
-    @property
-    def place(self) -> str:
-        """The start of its range, as `file:line:column`."""
-        return f"{self.mark.file}:{self.mark.line}:{self.mark.column}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the diagnostic as the object that `--output-format json` prints."""
-        return {
-            **asdict(self.mark),
-            "severity": self.severity,
-            "code": str(self.code),
-            "message": self.message,
-            "hint": self.hint,
-        }
 
 
 _anchors: list[Path] = []
@@ -283,26 +248,6 @@ def _rebuild(cls: type[E], args: tuple[Any, ...], state: Mapping[str, Any]) -> E
     error.args = args
     error.__dict__.update(state)
     return error
-
-
-class InvalidPipeline(YamlgenError):  # noqa: N818 - named after the state of the file
-    """The pipeline has errors. `str(error)` has one line for each.
-
-    Attributes:
-        diagnostics: all errors and warnings, in source order.
-    """
-
-    exit_code = ExitCode.USAGE
-
-    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
-        first, *others = (each for each in diagnostics if each.severity == "error")
-        more = f" (and {len(others)} more)" if others else ""
-        super().__init__(f"{first.place}: {first.message}{more}", code=first.code, hint=first.hint)
-        self.diagnostics = diagnostics
-
-    def __str__(self) -> str:
-        mistakes = [each for each in self.diagnostics if each.severity == "error"]
-        return "\n".join(_told(f"{each.place}: {each.message}", each.hint) for each in mistakes)
 
 
 class UsageError(YamlgenError):

@@ -23,13 +23,17 @@ _SPANS: Final = (
 )
 """Patterns of long values: in quotes, in backticks, in brackets, or a single word."""
 
+_CLOSED: Final = _SPANS[3]
+"""The pattern that looks from each opening bracket for the last closing one: none is looked for behind that."""
+
 
 def brief(text: str) -> str:
     """Return a message with each long value shortened; an ellipsis replaces the rest of the value."""
     if len(text) <= MOST:
         return text
     for span in _SPANS:
-        text = span.sub(_beginning, text)
+        end = max(text.rfind("]"), text.rfind("}")) + 1 if span is _CLOSED else len(text)
+        text = span.sub(_beginning, text[:end]) + text[end:]
     return text
 
 

@@ -45,3 +45,8 @@ def override(path: str, value: str) -> str:
 def parameter(name: str, value: str) -> str:
     """Return how to set a parameter of a pipeline: `-p name=value` or `params={'name': value}`."""
     return f"-p {name}={value}" if _commanded else f"params={{{name!r}: {value}}}"
+
+
+def is_option(place: str) -> bool:
+    """Return whether a place is what `override` or `parameter` returned, and not a file."""
+    return place.startswith(("-p ", "--set ", "params={", "overrides={"))

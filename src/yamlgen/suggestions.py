@@ -1,8 +1,11 @@
-"""Suggestions for "did you mean": one rule for keys, names, columns and options."""
+"""Suggestions for "did you mean": one rule for keys, names, columns and options.
+
+A suggestion may be wrong: a person reads it. A `Rewrite` is a hint that a program may follow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
@@ -13,6 +16,34 @@ _LIKE: Final = 0.75
 """Two words with at most this similarity are different words."""
 
 _DISTANT: Final = 0.6
+
+_SWAPPED: Final = 3
+_SLIPPED: Final = 4
+"""The minimum length of a word for which a swap of letters, or any other slip, is certainly one."""
+
+
+class Rewrite(str):  # noqa: SLOT000 - it has attributes
+    """A hint whose advice is certain: in the range of its diagnostic, `old` becomes `new`.
+
+    Attributes:
+        old: the text that is replaced; it is there once.
+        new: the text that replaces it, as it is written in the file.
+        is_value: whether `old` is the whole scalar, without its quotes, and `new` replaces the quotes too.
+    """
+
+    old: str
+    new: str
+    is_value: bool
+
+    def __new__(cls, hint: str, old: str = "", new: str = "", *, is_value: bool = False) -> Rewrite:  # noqa: PYI034 - final
+        """Return a hint with the rewrite that it describes."""
+        made = super().__new__(cls, hint)
+        made.old, made.new, made.is_value = old, new, is_value
+        return made
+
+    def reworded(self, hint: str) -> Rewrite:
+        """Return the same rewrite with another text."""
+        return Rewrite(hint, self.old, self.new, is_value=self.is_value)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -74,3 +105,52 @@ def suggestion(word: str, known: Iterable[str], what: str = "known", most: int =
     if near is not None:
         return f"did you mean `{near}`?"
     return f"{what}: {listing(words, most)}" if words else None
+
+
+def correction(word: str, known: Iterable[str], what: str = "known", most: int = 16) -> str | None:
+    """Return the same hint as `suggestion`, as a `Rewrite` if the word is certainly a slip."""
+    words = list(known)
+    near = nearest(word, words)
+    return suggestion(word, words, what, most) if near is None else proposal(word, near, words)
+
+
+def proposal(word: str, meant: str, known: Collection[str], *, is_language: bool = False) -> str:
+    """Return the hint that one known word was meant, as a `Rewrite` if that is certain.
+
+    Args:
+        word: the unknown word.
+        meant: the known word.
+        known: all known words.
+        is_language: whether they are words of the language, not names that an author has chosen: then a plural is a
+            slip, too.
+    """
+    hint = f"did you mean `{meant}`?"
+    return Rewrite(hint, word, meant) if is_slip(word, meant, known, is_language=is_language) else hint
+
+
+def is_slip(word: str, meant: str, known: Iterable[str], *, is_language: bool = False) -> bool:
+    """Check whether `word` is certainly `meant`, misspelt: by case or hyphens, or by one slip with letters.
+
+    Another name may be meant if it differs by a digit, in its first letter, or in a part of fewer than four letters, as
+    `text_de` does from `text_en`; or if another known word is as near.
+    """
+    near = [each for each in dict.fromkeys(known) if folded(each) == folded(word)]
+    near = near or [each for each in dict.fromkeys(known) if _is_one_slip(word, each)]
+    is_plural = not is_language and {word, meant} in ({word, f"{word}s"}, {meant, f"{meant}s"})
+    return near == [meant] and word != meant and not is_plural
+
+
+def _is_one_slip(word: str, meant: str) -> bool:
+    """Check whether two words differ by one letter that is missing, added or wrong, or by two that are swapped."""
+    if word[:1] != meant[:1]:
+        return False
+    if _is_turned(word, meant):
+        return len(meant) >= _SWAPPED and meant.replace("_", "a").isalpha()
+    start = next((at for at, pair in enumerate(zip(word, meant, strict=False)) if len(set(pair)) > 1), None)
+    start = min(len(word), len(meant)) if start is None else start
+    left, right = word[start:], meant[start:]
+    differing = {(left[1:], right): left[:1], (left, right[1:]): right[:1], (left[1:], right[1:]): left[:1] + right[:1]}
+    letters = next((letters for (one, other), letters in differing.items() if one == other), "")
+    begin, end = meant.rfind("_", 0, start) + 1, meant.find("_", start)
+    part = meant[begin:] if end < 0 else meant[begin:end]
+    return letters.isalpha() and len(part) >= _SLIPPED

@@ -1,8 +1,6 @@
-"""The address of an API: whether a key may be sent to it, and its normalised spelling."""
+"""The address of an API of the environment: whether a key may be sent to it."""
 
 from __future__ import annotations
-
-from urllib.parse import urlsplit
 
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.pipeline.model_settings import address_fault, plain_http
@@ -30,13 +28,3 @@ def safe_address(found: str, runtime: Runtime, way: str = "`runtime.allow_http: 
         hint = f"use https://; a gateway in a private network needs {way}"
         raise EnvironmentProblem(message, code=Code.PLAIN_HTTP, hint=hint)
     return found
-
-
-def normalised(base_url: str) -> str:
-    """Return the one spelling of an address: lower case except for the path, no default port, no last `/`."""
-    parts = urlsplit(base_url)
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in (None, usual) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"

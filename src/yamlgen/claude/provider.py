@@ -14,7 +14,7 @@ from functools import partial
 from yamlgen.batches.desk import BatchDesk
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.accept_failures import ended_by_accept_failure
-from yamlgen.claude.address import normalised, safe_address
+from yamlgen.claude.address import safe_address
 from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.api_key import key_in
 from yamlgen.claude.batch_calls import open_batch_calls
@@ -32,7 +32,7 @@ from yamlgen.interfaces import Model, ResponseStore
 from yamlgen.option_names import by_surface, option
 from yamlgen.pacing.limiter import Limiter
 from yamlgen.pacing.pool import MAX_PAUSE, UNHEARD
-from yamlgen.pipeline.model_settings import PUBLIC_URL
+from yamlgen.pipeline.model_settings import PUBLIC_URL, normalised
 from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.planning.plan import Plan
 

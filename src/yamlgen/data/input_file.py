@@ -15,7 +15,7 @@ from yamlgen.formats.format import PLAIN, AnomalyLog, FileSettings, Format, Numb
 from yamlgen.formats.format_table import DOCUMENT, ENDINGS, FORMATS, NAMES, STREAMED, format_named
 from yamlgen.formats.strict_json import brief
 from yamlgen.option_names import option
-from yamlgen.parsing.project_folder import unusable
+from yamlgen.parsing.project_folder import FETCH, POINTS, is_pointer, unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.pipeline.input_config import FileOptions
 from yamlgen.value_objects import JSON
@@ -196,6 +196,8 @@ class InputFile:
         try:
             if self.snapshot is not None and not self.path.is_file():  # opening a pipe would wait for its writer
                 raise changed(self.name(), "there is no longer a file at this path")
+            if self.snapshot is None and is_pointer(self.path):
+                raise EnvironmentProblem(f"the input {self.name()} {POINTS}", code=Code.MISSING_INPUT, hint=FETCH)
             with self.path.open("rb") as file:
                 yield file
         except FileNotFoundError as error:

@@ -20,7 +20,7 @@ from yamlgen.data.row_selection import RowCondition
 from yamlgen.data.source import LocatedRow, Position, Source, no_rows
 from yamlgen.errors import YamlgenError
 from yamlgen.formats.format import AnomalyLog, Rows
-from yamlgen.parsing.project_folder import is_file
+from yamlgen.parsing.project_folder import is_file, is_pointer
 from yamlgen.schemas.types import observed
 from yamlgen.value_objects import JSON, Columns, Row
 
@@ -133,7 +133,10 @@ def read_head(source: Source, rows: int = PEEK) -> InputHead:
 def _is_readable(source: Source) -> bool:
     """Check whether the input exists and can be read more than once."""
     return source.rows_inline is not None or (
-        bool(source.files) and all(map(is_file, source.paths)) and bool(source.paths)
+        bool(source.files)
+        and all(map(is_file, source.paths))
+        and bool(source.paths)
+        and not any(map(is_pointer, source.paths))
     )
 
 

@@ -30,6 +30,7 @@ from yamlgen.errors import Code, UsageError, near
 from yamlgen.formats.format import AnomalyLog
 from yamlgen.formats.strict_json import brief
 from yamlgen.option_names import option
+from yamlgen.parsing.project_folder import is_pipe
 from yamlgen.value_objects import InputRow, Row
 
 
@@ -84,6 +85,12 @@ class Source:
     def is_from_python(self) -> bool:
         """Whether a Python caller gave the rows."""
         return self.rows_inline is not None and self.is_given
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether its rows can be read again by another run: not those of standard input or of a Python caller."""
+        read = self.files if self.listing is None and self.query is None else ()
+        return not (self.is_from_python or any(file.path is None or is_pipe(file.path) for file in read))
 
     @property
     def file(self) -> InputFile | None:

@@ -6,6 +6,7 @@ an output never contains half a run, and an interrupted run leaves the previous 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final, TypeAlias
 
-from yamlgen.canonical_json import encoded
+from yamlgen.canonical_json import encoded, fingerprint
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
 from yamlgen.formats.byte_layers import packed
@@ -271,6 +272,7 @@ def publish(
     failed: Lines | None,
     record: Callable[[], Mapping[str, JSON]],
     tell: Callable[[str], object] = bool,
+    digests: dict[Path, str] | None = None,
 ) -> None:
     """Write the files of a run. If an error occurs while they are written, the previous files remain.
 
@@ -281,18 +283,44 @@ def publish(
         failed: the failed rows; `None` removes the previous file.
         record: returns the record of the run; called after the rows are written.
         tell: receives warnings about the written rows.
+        digests: receives the sha256 of each file of rows, in hexadecimal.
 
     Raises:
         EnvironmentProblem: a file cannot be written, or another run is writing it.
     """
     for path, lines, options in rows:
-        staging.write(path, _exported(lines, path, options, _naming(path, rows, tell)))
+        made = hashlib.sha256()
+        staging.write(path, _digested(_exported(lines, path, options, _naming(path, rows, tell)), made))
+        if digests is not None:
+            digests[path] = made.hexdigest()
     if failed is None:
         staging.remove(paths.failed)
     else:
         staging.write(paths.failed, failed())
     staging.write(paths.run, [encoded(json.dumps(dict(record()), ensure_ascii=False, indent=2) + "\n")])
     staging.replace()
+
+
+def _digested(chunks: Iterable[bytes], into: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in chunks:
+        into.update(chunk)
+        yield chunk
+
+
+def output_digest(files: Iterable[RowsFile], digests: Mapping[Path, str]) -> str | None:
+    """Return the digest of an output: that of its only file, or one digest of those of its files and their parts.
+
+    Args:
+        files: the files of the output.
+        digests: the sha256 of each file.
+
+    Returns:
+        The digest in hexadecimal; `None` if a file has none, or if there are no files.
+    """
+    known = [(str(file.part), digests.get(file.path)) for file in files]
+    if not known or any(digest is None for _, digest in known):
+        return None
+    return known[0][1] if len(known) == 1 else fingerprint(sorted(map(list, known)))
 
 
 def write_rows(rows: Written) -> Sequence[str]:

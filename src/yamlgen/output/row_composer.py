@@ -36,6 +36,8 @@ class OutputCounts:
         duplicates: the rows that `unique` drops.
         kept: the failed rows among `rows`.
         parts: the rows of each part of a split, also of an empty part.
+        digest: the sha256 of its file, in hexadecimal; of several files, a digest of theirs; `None` if it was printed,
+            or left as it was.
     """
 
     rows: int = 0
@@ -43,6 +45,7 @@ class OutputCounts:
     duplicates: int = 0
     kept: int = 0
     parts: Counter[str] = field(default_factory=Counter)
+    digest: str | None = None
 
     def rows_of(self, part: str | None) -> int:
         """Return the number of rows of a part; of all, if the part is empty."""

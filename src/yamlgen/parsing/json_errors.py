@@ -7,7 +7,10 @@ import re
 from typing import Final
 
 _ESCAPE: Final = r"write `\\` for a backslash"
-_COMMA: Final = ("nothing follows this comma", "remove the comma")
+WITHOUT_COMMA: Final = "remove the comma"
+"""The hint for a comma after the last value."""
+
+_COMMA: Final = ("nothing follows this comma", WITHOUT_COMMA)
 _SENTENCES: Final[dict[str, tuple[str, str | None]]] = {
     "Illegal trailing comma": _COMMA,
     "Expecting property name": ("a key in double quotes is missing here", 'write `"name": value`'),

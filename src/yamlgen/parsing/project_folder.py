@@ -1,4 +1,4 @@
-"""The folder of a pipeline, and the files that the pipeline may read as its parts: prompts, schemas, modules.
+"""The folder of a pipeline, its repository, and the files that it may read as its parts: prompts, schemas, modules.
 
 The folder is the one that contains the pipeline file, at the path that the user wrote; the file and the folder may be
 reached through links. A path may leave the folder only visibly, with `../` or as an absolute path, so that a reader of
@@ -17,6 +17,12 @@ Stamp: TypeAlias = tuple[int, ...]
 """Identifies a state of a file by its metadata, without reading it."""
 
 _BRIEF: Final = 40
+POINTS: Final = "is a pointer of Git LFS, and not the file itself"
+FETCH: Final = "download the file: `git lfs pull`"
+
+_POINTER: Final = b"version https://git-lfs.github.com/spec/v1\n"
+_POINTER_SIZES: Final = range(126, 1024)
+"""The sizes that a pointer can have: other files need not be opened to know that they are none."""
 _FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -50,10 +56,29 @@ def is_folder(path: Path) -> bool:
     return found is not None and stat.S_ISDIR(found.st_mode)
 
 
+def repository_of(path: Path) -> Path | None:
+    """Return the top folder of the git repository that a path is in, with links resolved; `None` if it is in none."""
+    place = real(path)
+    tops = (folder for folder in (place, *place.parents) if status(folder / ".git") is not None)
+    return next(tops, None)
+
+
 def is_file(path: Path) -> bool:
     """Check whether a path is a regular file. Accepts any path."""
     found = status(path)
     return found is not None and stat.S_ISREG(found.st_mode)
+
+
+def is_pointer(path: Path) -> bool:
+    """Check whether a file is a pointer of Git LFS to a file that git has not downloaded."""
+    found = status(path)
+    if found is None or not stat.S_ISREG(found.st_mode) or found.st_size not in _POINTER_SIZES:
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_POINTER)) == _POINTER
+    except (OSError, ValueError):
+        return False
 
 
 def is_socket(path: Path) -> bool:

@@ -14,7 +14,8 @@ from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from typing import Final, Literal
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.excerpts import short
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.redaction import HIDDEN, KEY_SHAPE, LONG_SECRET, is_secret, redact
@@ -267,9 +268,9 @@ def without_secrets(diagnostics: Iterable[Diagnostic], texts: Iterable[SourceTex
             for each in hidden:
                 message, hint = each.hushed(message, diagnostic.mark), each.hushed(hint, diagnostic.mark)
             mark = replace(diagnostic.mark, file=redact(diagnostic.mark.file))
-            kept.append(
-                replace(diagnostic, message=short(redact(message)), mark=mark, hint=short(redact(hint)) or None)
-            )
+            hint = short(redact(hint))
+            same = diagnostic.hint if hint == diagnostic.hint else hint or None  # a `Rewrite` is more than its text
+            kept.append(replace(diagnostic, message=short(redact(message)), mark=mark, hint=same))
     return kept
 
 

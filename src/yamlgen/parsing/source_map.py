@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.value_objects import JSON
 
 PathKey: TypeAlias = str | int
@@ -69,6 +70,19 @@ class SourceText:
         stop = LINE_END.search(self.text, start)
         end = max(start, min(end, stop.start() if stop else len(self.text)))
         return Mark(self.file, line, column, line, column + max(1, end - start))
+
+    def exactly(self, start: int, end: int) -> Mark:
+        """Return the range from `start` to `end`, which may be empty or extend over several lines."""
+        return Mark(self.file, *self.position(start), *self.position(end))
+
+    def span(self, mark: Mark) -> tuple[int, int]:
+        """Return the offsets of the start and the end of a range."""
+        return self.offset(mark.line, mark.column), self.offset(mark.end_line, mark.end_column)
+
+    def offset(self, line: int, column: int) -> int:
+        """Return the offset of a line and column, at most that of the end of the text."""
+        start = self._starts[line - 1] if line <= len(self._starts) else len(self.text)
+        return min(start + column - 1, len(self.text))
 
 
 @dataclass(slots=True)

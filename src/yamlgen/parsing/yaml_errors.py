@@ -12,8 +12,10 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import LINE_END, SourceText
+from yamlgen.parsing.syntax_fixes import quoted, quoted_text, separated, untabbed
 from yamlgen.parsing.unrendered_templates import quoting
 
 _SPACES: Final = "indent with spaces"
@@ -62,6 +64,9 @@ _KEY_ALONE: Final = re.compile(r"[ \t]*(?:- +)?([\w-]+)(?::(\S)|(?=\s|$))")
 _VALUE: Final = re.compile(r"""[ ]*([\w-]+):[ ]+([^\s|>&*!#'"{\[][^#'"`]{0,40}?)\s*(?: #.*)?\Z""")
 _NAMES: Final = re.compile(r"[ ]*(?:steps|models|params|draws|properties):\s*(?:#.*)?\Z")
 """The line above a list of names, each with a mapping below it."""
+_OPENED: Final = re.compile(r":\s*(?:#.*)?\Z")
+"""Finds the end of a line below which a mapping may begin."""
+
 _PARTS: Final = ("input:", "output:", "model:")
 _TOP: Final = (*_PARTS, "version:", "models:", "params:", "steps:", "limits:", "runtime:", "name:", "description:")
 _OTHER_QUOTES: Final = {'"': "single", "'": "double"}
@@ -74,7 +79,7 @@ def explain(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic:
     """Return the diagnostic for a text that libyaml cannot parse."""
     told = _explain(source, error)
     at = _offset(source, error.problem_mark or error.context_mark)
-    return _before(source, told, at, _offset(source, error.context_mark)) or told
+    return _before(source, replace(told, fix=None), at, _offset(source, error.context_mark)) or told
 
 
 def _before(  # noqa: PLR0911 - one for each way to be wrong
@@ -100,9 +105,11 @@ def _before(  # noqa: PLR0911 - one for each way to be wrong
         if alone and not re.search(r":(\s|$)", lines[above]) and other <= depth:
             start, end = alone.span(1)
             if alone[2]:
-                return tell(above, end, end + 1, "the space after this `:` is missing", f"write `{alone[1]}: ...`")
-            return tell(above, start, end, f"the `:` after the key `{alone[1]}` is missing", "write `key: value`")
-        if other < depth and _ENTRY.match(lines[here]):
+                told = tell(above, end, end + 1, "the space after this `:` is missing", f"write `{alone[1]}: ...`")
+            else:
+                told = tell(above, start, end, f"the `:` after the key `{alone[1]}` is missing", "write `key: value`")
+            return replace(told, fix=separated(source, lines, above, end))
+        if other < depth and _ENTRY.match(lines[here]) and not _OPENED.search(lines[above]):
             message = "the indentation is off: this line is deeper than the value above it"
             way = _filled(lines, above, here) or f"indent this line and line {above + 1} equally"
             return replace(told, message=message, hint=way)
@@ -167,7 +174,13 @@ def _explain(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic:
         message = "this template has no quotes" if message == _NO_YAML[0] else message
     elif source.text.startswith("{{", at):
         message, hint = "this template has no quotes", "put the whole value in quotes"
-    return Diagnostic(Code.NOT_YAML, message, source.mark(at, at + 1), hint)
+    if template is not None or hint == _QUOTES:
+        fix = quoted(source, at if template is None else template, hint) or quoted_text(source, at)
+    elif message.startswith("a `:` is not expected"):
+        fix = quoted_text(source, at)
+    else:
+        fix = untabbed(source, at, hint) if source.text.startswith("\t", at) else None
+    return Diagnostic(Code.NOT_YAML, message, source.mark(at, at + 1), hint, fix=fix)
 
 
 def _is_inside(before: str, after: str) -> bool:
@@ -287,10 +300,10 @@ def settled(source: SourceText, before: list[Diagnostic], stop: Diagnostic) -> l
         found = [each for each in found if each.mark.line != stop.mark.line - 1]
     if found and _is_text(source, found[0].mark.line, stop.mark.line):
         way = "begin a string of several lines with `|` after its key, as in `prompt: |`"
-        return [replace(found[0], hint=way)]
+        return [replace(found[0], hint=way, fix=None)]
     braces = [each for each in found if each.message.startswith("the key `{")]
     if len(braces) > 1:  # everything that follows is parsed as keys of a mapping that is not closed
-        first = replace(braces[0], hint="is a `}` missing in the line above, or in an earlier line?")
+        first = replace(braces[0], hint="is a `}` missing in the line above, or in an earlier line?", fix=None)
         return [*(each for each in found if each.mark < first.mark), first]
     return [*(each for each in found if not _is_echo(each, stop)), stop]
 

@@ -21,15 +21,18 @@ from typing import Any, Final, NoReturn
 import yaml
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.option_names import by_surface
+from yamlgen.parsing.drafts import draft_of
 from yamlgen.parsing.project_folder import is_file, is_folder, open_inside, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.parsing.source_map import LINE_END, Document, Node, SourceText
+from yamlgen.parsing.syntax_fixes import quoted
 from yamlgen.parsing.unrendered_templates import UNEXPANDED, quoting, unexpanded
 from yamlgen.parsing.yaml_errors import WITHOUT_QUOTES, explain, settled
 from yamlgen.parsing.yaml_variants import PlaceholderCharacters
-from yamlgen.suggestions import listing, suggestion
+from yamlgen.suggestions import correction, listing
 from yamlgen.value_objects import JSON
 
 MOST_BYTES: Final = 1 << 20
@@ -73,6 +76,8 @@ def read(path: Path, shown: str, folder: Path | None = None) -> tuple[SourceText
             return None, [Diagnostic(Code.UNREADABLE, f"{shown} is not a regular file", nowhere, IRREGULAR)]
         with path.open("rb") if folder is None else open_inside(folder, path) as file:
             raw = file.read(MOST_BYTES + 1)
+        if (draft := draft_of(path)) is not None:
+            return SourceText(shown, draft), []
     except (OSError, ValueError) as error:
         why, hint = getattr(error, "strerror", None) or "it is not a path", neighbour(path, shown)
         return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {why}", nowhere, hint)]
@@ -207,7 +212,7 @@ class _Composer(Collector):
     def alias(self, event: Any, start: int, end: int) -> Node:
         name, mark = event.anchor, self.source.mark(start, end)
         if name not in self.anchors:
-            hint = suggestion(name, self.anchors, "anchors so far")
+            hint = correction(name, self.anchors, "anchors so far")
             self.complain(Code.UNKNOWN_ANCHOR, f"there is no anchor `&{name}` before this alias", mark, hint)
             return Node("scalar", None, self.source, start, end, alias=True, unread=True)
         target = self.anchors[name]
@@ -303,6 +308,9 @@ class _Composer(Collector):
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
             message, hint = f"`{{{shown}}}` {WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
             key = replace(key, start=key.start - 1, end=key.end + 1)
+            fix = quoted(self.source, key.start, hint)
+            self.diagnostics.append(Diagnostic(Code.NOT_A_STRING_KEY, message, key.mark, hint, fix=fix))
+            return
         self.complain(Code.NOT_A_STRING_KEY, message, key.mark, hint)
 
     def merge(self, value: Node) -> Iterator[tuple[str, tuple[Node, Node]]]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node
 from yamlgen.pipeline.diagnostic_deduplication import with_others
 from yamlgen.pipeline.misplaced_keys import ID_WORDS
@@ -21,7 +22,7 @@ from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.config_fields import ModelSettings
 from yamlgen.steps.step_kinds import DEFAULT_KIND
-from yamlgen.suggestions import folded, listing, nearest
+from yamlgen.suggestions import folded, listing, nearest, proposal
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -205,7 +206,10 @@ def _mistyped(document: Document, root: dict[str, tuple[Node, Node]]) -> list[Di
             mark = document.mark((word,), key=True)
             del root[word]
             root[meant] = replace(key, value=meant), node
-            message, hint = f"unknown key `{word}` in the pipeline", f"did you mean `{meant}`?"
+            message, hint = (
+                f"unknown key `{word}` in the pipeline",
+                proposal(word, meant, ("model", "models"), is_language=True),
+            )
             return [Diagnostic(Code.UNKNOWN_KEY, message, mark, hint)]
     return []
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Final
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.formats.format_table import format_named
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.value_objects import Columns

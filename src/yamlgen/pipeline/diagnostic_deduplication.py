@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
+from yamlgen.suggestions import Rewrite
 
 _NAMES: Final = frozenset(
     {Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD, Code.UNKNOWN_COLUMN}
@@ -84,4 +86,5 @@ def with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
     named = list(lines)[:_MOST]
     more = f" and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
     also = f"also in line{'s' if len(lines) > 1 else ''} {', '.join(named)}{more}"
-    return replace(told, hint=f"{told.hint} ({also})" if told.hint else also)
+    hint = f"{told.hint} ({also})" if told.hint else also
+    return replace(told, hint=told.hint.reworded(hint) if isinstance(told.hint, Rewrite) else hint)

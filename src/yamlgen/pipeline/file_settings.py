@@ -10,14 +10,15 @@ from pathlib import PurePath
 from typing import Final
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.formats.byte_layers import encoding_fault
 from yamlgen.formats.format import SETTINGS, Format, is_delimiter
 from yamlgen.formats.format_table import DOCUMENT, FORMATS, STREAMED, format_named
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.input_config import FileOptions, Input, Table
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.suggestions import suggestion
+from yamlgen.suggestions import correction
 from yamlgen.value_objects import Columns
 
 _INPUT: Final = ("input",)
@@ -145,5 +146,5 @@ class _SettingsChecker(Collector):
         for at, name in enumerate(source.json_columns or ()):
             if self.columns is not None and self.columns.closed and name not in self.columns.names:
                 message = f"the input has no column `{name}`"
-                near = suggestion(name, self.columns.names, "columns")
+                near = correction(name, self.columns.names, "columns")
                 self.complain(Code.UNKNOWN_COLUMN, message, mark("json_columns", at), near)

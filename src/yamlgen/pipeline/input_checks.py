@@ -10,17 +10,18 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.formats.byte_layers import compression_of
 from yamlgen.formats.format_table import ENDINGS, USUAL_ENDINGS, format_of
 from yamlgen.parsing.file_patterns import is_pattern, matching
-from yamlgen.parsing.project_folder import is_folder, is_socket, status, unusable
+from yamlgen.parsing.project_folder import FETCH, POINTS, is_folder, is_pointer, is_socket, status, unusable
 from yamlgen.parsing.similar_paths import neighbour, way_to_files
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import UNEXPANDED, unexpanded
 from yamlgen.pipeline.file_settings import check_settings
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.suggestions import suggestion
+from yamlgen.suggestions import correction
 from yamlgen.value_objects import Columns
 
 _OTHER_COMPRESSIONS: Final = (".gzip", ".bz2", ".xz", ".zip", ".zstd", ".lz4", ".br", ".7z", ".tgz")
@@ -64,7 +65,7 @@ class _InputChecker(Collector):
         self.check_file_column()
         if source.id and self.columns is not None and source.id not in self.columns.names:
             mark = self.parsed.document.mark(("input", "id"))
-            hint = suggestion(source.id, self.columns.names, "columns")
+            hint = correction(source.id, self.columns.names, "columns")
             self.complain(Code.UNKNOWN_COLUMN, f"the input has no column `{source.id}`", mark, hint)
 
     def check_reference(self, at: DataPath, written: str, format: str | None) -> None:  # noqa: A002 - the YAML key
@@ -128,6 +129,8 @@ class _InputChecker(Collector):
             self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
         elif is_socket(path):
             self.complain(Code.MISSING_INPUT, f"{shown} is a socket", mark, "write the path of a file")
+        elif is_pointer(path):
+            self.complain(Code.MISSING_INPUT, f"{shown} {POINTS}", mark, FETCH, warn=True)
 
     def check_file_column(self) -> None:
         """Check that the column of the file is not set for rows that come from elsewhere."""

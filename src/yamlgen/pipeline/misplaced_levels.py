@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node
+from yamlgen.parsing.syntax_fixes import outdented
 from yamlgen.pipeline.schema_messages import fits, language, telling_keys
 
 _TOP: Final = ("input", "steps", "output", "models", "limits", "runtime", "params")
@@ -28,7 +30,8 @@ def lift(document: Document) -> list[Diagnostic]:
                 continue
             message = f"`{name}` is a top-level key, but it is indented below `{path[-1]}`"
             mark = document.mark((*path, name), key=True)
-            told.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "remove its indentation"))
+            fix = outdented(holder[name][0].source, holder[name][0].start)
+            told.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "remove its indentation", fix=fix))
             root[name] = holder.pop(name)
             break
     return told

@@ -12,10 +12,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node, SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline.schema_messages import all_keys, language
+from yamlgen.suggestions import Rewrite
 
 _WHOLE: Final = re.compile(r"([A-Za-z_]\w*)(\s*:+|\s*=|\s)\s*(\S.*)", re.DOTALL)
 _BEGUN: Final = re.compile(r"([A-Za-z_]\w*)\s*[=:]?\s*[\[{].*", re.DOTALL)
@@ -65,6 +67,8 @@ def _parted(holder: Node, key: str, path: DataPath) -> Diagnostic | None:
         made = _value(source, rest, written.end - len(rest), value)
         message = f"the space after `{word}:` is missing" if is_glued else f"the `:` after the key `{word}` is missing"
         hint = f"write `{word}: {rest}`"
+        if word in _keys() and path[-1:] not in [(each,) for each in _NAMED]:
+            hint = Rewrite(hint, key, f"{word}: {rest}", is_value=True)
     elif begun := _BEGUN.fullmatch(key):
         word, made = begun[1], replace(value, kind="scalar", value=None, unread=True)
         message, hint = f"the `:` after the key `{word}` is missing", f"write `{word}: {{...}}`"

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from yamlgen.diagnostics import Diagnostic
 from yamlgen.environment import variable
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.errors import Code
 from yamlgen.option_names import by_surface, override
 from yamlgen.parsing.secret_scan import looks_random
 from yamlgen.parsing.source_map import DataPath
@@ -21,7 +22,7 @@ from yamlgen.pipeline.setting_checks import ResolvedSettings, check_settings
 from yamlgen.pipeline.value_hints import FIXES
 from yamlgen.redaction import redact
 from yamlgen.steps.config_fields import ModelSettings, Price, Settings, Text
-from yamlgen.suggestions import listing, nearest, suggestion
+from yamlgen.suggestions import correction, listing, nearest
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -143,7 +144,7 @@ def _take_named(
             written = _naming(path, f"{{id: {model}}}", is_set=mark.file != parsed.shown)
             hint = f"for an id, write `{written}`"
         else:
-            hint = suggestion(model, sorted(parsed.names("models")), "models")
+            hint = correction(model, sorted(parsed.names("models")), "models")
         problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, mark, hint))
     return False
 
@@ -216,6 +217,16 @@ def address_fault(base_url: str) -> str | None:
         pass
     is_one = re.search("[.:/]", base_url)  # otherwise it may be a key
     return f"is {redact(base_url):.80}, which is not an address" if is_one else "is not an address"
+
+
+def normalised(base_url: str) -> str:
+    """Return the one spelling of an address: lower case except for the path, no default port, no last `/`."""
+    parts = urlsplit(base_url)
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
 def check_runtime(parsed: ParsedFile) -> Iterator[Diagnostic]:

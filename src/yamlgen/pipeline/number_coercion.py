@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import Document, Node
 
 _CHANGED: Final = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?|\+[0-9].*|0[ox].+|-?[0-9]+\.[0-9]+0|[0-9]+[eE][0-9]+")

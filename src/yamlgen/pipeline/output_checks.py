@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Diagnostic, RowError
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code, RowError
 from yamlgen.formats.column_shapes import mixed_columns, text_columns
 from yamlgen.formats.format import is_delimiter
 from yamlgen.formats.format_table import format_of
@@ -23,7 +24,7 @@ from yamlgen.pipeline.input_checks import unknown_format
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.shaping.file_names import failed_path, part_path, record_path
 from yamlgen.shaping.output_plan import ITEM, STEP, OutputPlan, rendered_path
-from yamlgen.suggestions import listing, suggestion
+from yamlgen.suggestions import correction, listing
 from yamlgen.value_objects import JSON, Columns
 
 _OTHER_TEMPLATE = re.compile(r"(?<!\{)\$?\{((?:params\.)?[A-Za-z_]\w*)\}(?!\})")
@@ -190,13 +191,13 @@ class _OutputChecker(Collector):
                 continue
             step = name.removeprefix("steps.")
             if step != name and step not in steps and not self.parsed.is_broken("steps", step):
-                hint = suggestion(step, steps, "steps")
+                hint = correction(step, steps, "steps")
                 if step.partition(".")[0] in steps:
                     hint = "only a whole step can be excluded: to write a part of it, use `columns`"
                 self.complain(Code.UNKNOWN_STEP, f"unknown step `{step}`", at, hint)
             elif step == name and self.columns is not None and name not in self.columns.names:
                 hint = f"write `steps.{name}` for the step" if name in steps else None
-                hint = hint or suggestion(name.removeprefix("row."), self.columns.names, "columns")
+                hint = hint or correction(name.removeprefix("row."), self.columns.names, "columns")
                 message = f"the input has no column `{name}`"
                 if not self.columns.closed:
                     message = f"none of the first rows has the column `{name}`"

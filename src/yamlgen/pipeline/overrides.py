@@ -9,7 +9,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.formats.format import SETTINGS
 from yamlgen.formats.format_table import FORMATS, STREAMED, format_of
 from yamlgen.option_names import by_surface, override

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.expressions.static_types import ANYTHING, NamespaceView, SchemaView, TypeView
 from yamlgen.option_names import by_surface, parameter
 from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from pydantic import ValidationError
 
-from yamlgen.errors import Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.option_names import override
 from yamlgen.parsing.file_patterns import matching
 from yamlgen.parsing.secret_scan import find_secrets, setting, without_secrets

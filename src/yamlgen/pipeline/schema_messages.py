@@ -23,7 +23,7 @@ from yamlgen.pipeline.misplaced_keys import TORN, called_here, home, key_of
 from yamlgen.pipeline.value_hints import FIXES, FIXES_OF_OUTPUTS, NAMED, lacking, meant, parts_below, retyped, share
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.config_fields import NAME
-from yamlgen.suggestions import listing, nearest, suggestion
+from yamlgen.suggestions import Rewrite, listing, nearest, proposal, suggestion
 from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
@@ -242,11 +242,11 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     near = nearest(str(value), words)
     is_branch = error.parent is not None and error.parent.validator == "anyOf" and not error.path
     if isinstance(value, str) and value in words:
-        hint = f"write {value} without quotes"
+        hint: str = Rewrite(f"write {value} without quotes", value, value, is_value=True)
     elif isinstance(value, str) and (said := meant(path, value)):
         hint = said
     elif near is not None:
-        hint = f"did you mean `{near}`?"
+        hint = proposal(str(value), near, words, is_language=True)
     else:
         hint = f"write {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
     return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {shown_value(value)}", hint)

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator
 
 from yamlgen import model_capabilities
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.model_capabilities import CHECKED, EFFORTS, LEAST_TOP_P, OFF, OLD_VERSION, SAMPLING, Capabilities
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Mark
+from yamlgen.diagnostics import Mark
+from yamlgen.errors import Code
 from yamlgen.expressions.verbatim_text import template_of
 from yamlgen.parsing.project_folder import is_way_out, leak, status
 from yamlgen.parsing.secret_scan import find_secrets

@@ -21,7 +21,8 @@ from typing import cast
 import jsonschema_rs
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Issue, Node
 from yamlgen.pipeline.common_mistakes import clear_up
 from yamlgen.pipeline.misindented_lines import is_vague, sort_out
@@ -29,7 +30,7 @@ from yamlgen.pipeline.misplaced_keys import key_of, rival
 from yamlgen.pipeline.misplaced_levels import lift
 from yamlgen.pipeline.missing_colons import separate
 from yamlgen.pipeline.schema_messages import Deviation, deviations, fits, keys_of, language, own_keys, refused
-from yamlgen.suggestions import closest
+from yamlgen.suggestions import closest, proposal
 from yamlgen.value_objects import JSON
 
 _SURE = 0.75
@@ -251,7 +252,7 @@ def _settle_unknown(shape: ValidationResult, finding: Deviation, missing: Abstra
     """Report an unknown key, with the key that was meant or the key that is missing."""
     *parents, word = finding.path
     if meant is not None:
-        finding = replace(finding, hint=f"did you mean `{meant}`?")
+        finding = replace(finding, hint=proposal(str(word), meant, finding.wanted, is_language=True))
     elif missing and finding.wanted:
         shape.broken.update((*parents, key) for key in missing)
         if is_vague(finding):

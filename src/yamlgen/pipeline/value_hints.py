@@ -12,6 +12,7 @@ from typing import Final
 
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.steps.batch_config import MOST_MINIMUM
+from yamlgen.suggestions import Rewrite
 from yamlgen.value_objects import JSON
 
 _TABS: Final = r'for a tab, write `delimiter: "\t"`'
@@ -67,6 +68,12 @@ _READS: Final = re.compile(r"(?:row|steps|params|item|matrix)[.\[].*|item|item_i
 _STEP: Final = 3
 """The length of the path of a step's key."""
 
+_TEXTS: Final = frozenset({"name", "description", "system", "prompt", "content", "message", "when", "where"})
+"""The keys whose value is any text, or an expression of any type."""
+
+_WORDS: Final = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""The booleans of YAML 1.1."""
+
 _LONGEST: Final = 60
 _SAFE: Final = re.compile(r"\w[\w.+* ~|()/-]*")
 _PATH: Final = re.compile(r"\S+\.\w{1,8}")
@@ -113,7 +120,9 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
     """
     is_column = path[:2] == ("output", "columns") or (path[:1] == ("outputs",) and path[2:3] == ("columns",))
     if is_column and isinstance(value, int | float | None):
-        return f'each column is an expression: write "{"none" if value is None else json.dumps(value)}" in quotes'
+        written: str = "none" if value is None else json.dumps(value)
+        way = f'each column is an expression: write "{written}" in quotes'
+        return way if value is None else Rewrite(way, written, f'"{written}"', is_value=True)
     if value is None:
         return "write a value, or remove the key"
     if _is_batch(path):
@@ -121,7 +130,7 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
     if _is_batch(path[:-1]) and (hint := _of_batch(str(path[-1]), value)):
         return hint
     if _is_expression(path) and wanted == "string":
-        return _as_expression(str(path[-1]), value) if isinstance(value, list | dict) else _quoted(value)
+        return _as_expression(str(path[-1]), value) if isinstance(value, list | dict) else _quoted(path, value)
     in_step = _of_step(path, wanted, value) if path[:1] == ("steps",) and len(path) >= _STEP else None
     if in_step is not None:
         return in_step
@@ -134,21 +143,32 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
     if wanted in ("integer", "number") and isinstance(value, str):
         number = _UNIT.fullmatch(value.strip())
         is_bare = value.replace(".", "", 1).isdigit()
-        return f"write {value} without quotes" if is_bare else f"write `{number[1]}`" if number else None
-    if wanted == "boolean" and isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
-        return f'write `true` or `false`: YAML 1.2 reads "{value}" as a string'
+        bare = Rewrite(f"write {value} without quotes", value, value, is_value=True)
+        return bare if is_bare else f"write `{number[1]}`" if number else None
+    if wanted == "boolean" and isinstance(value, str) and value.lower() in _WORDS:
+        return _boolean(value)
     if not wanted and "columns" in path[1:3] and isinstance(value, int | float):
-        return f'put it in quotes: "{json.dumps(value)}"'
+        return _quoted(path, value)
     is_path = path in (("input", "path"), ("output", "path")) or path[0::2] == ("outputs", "path")
     if isinstance(value, list) and (is_path or path in (("input", "id"), ("model",))):
         return _one_of(path, value)
     if wanted == "string" and isinstance(value, int | float):
-        return FIXES["memory"] if path == ("input", "memory") else _quoted(value)
+        return FIXES["memory"] if path == ("input", "memory") else _quoted(path, value)
     return None
 
 
-def _quoted(value: JSON) -> str:
-    return f'put it in quotes: "{json.dumps(value)}"'
+def _quoted(path: DataPath, value: JSON) -> str:
+    """Return the hint for a number or a boolean where a string is needed; it is certain if any string is valid."""
+    written = json.dumps(value)
+    hint = f'put it in quotes: "{written}"'
+    is_text = path[-1] in _TEXTS or path[2:-1] in (("values",), ("args",)) or "columns" in path[1:3]
+    return Rewrite(hint, written, f'"{written}"', is_value=True) if is_text else hint
+
+
+def _boolean(value: str) -> str:
+    """Return the hint for a word of YAML 1.1 in place of a boolean."""
+    hint = f'write `true` or `false`: YAML 1.2 reads "{value}" as a string'
+    return Rewrite(hint, value, _WORDS[value.lower()], is_value=True)
 
 
 def _is_expression(path: DataPath) -> bool:
@@ -168,9 +188,9 @@ def _as_batch(value: JSON) -> str:
     """Return the hint for a value that `batch` does not accept."""
     word = str(value).lower()
     if isinstance(value, str) and word in ("true", "false"):
-        return f"write {word} without quotes"
-    if isinstance(value, str) and word in ("yes", "no", "on", "off"):
-        return f'write `true` or `false`: YAML 1.2 reads "{value}" as a string'
+        return Rewrite(f"write {word} without quotes", value, word, is_value=True)
+    if isinstance(value, str) and word in _WORDS:
+        return _boolean(value)
     if isinstance(value, str) and (said := _DURATION.fullmatch(word)):
         return f"write `{{wait: {said[1]}{said[2]}}}`"
     if isinstance(value, int) and 1 <= value <= MOST_MINIMUM:
@@ -294,8 +314,11 @@ def _as_list(path: DataPath, value: JSON) -> str | None:
         return f"for a file, write `path: {value}`" if is_path else "write it as a list: `rows: [{...}]`"
     if isinstance(value, dict) and path[-1] == "messages":
         return "write it as a list: `messages: [{role: user, content: ...}]`, or `{from: ...}` for those of a column"
-    is_plain = isinstance(value, str) and value and "\n" not in value
-    return f"write it as a list: [{json.dumps(value, ensure_ascii=False)}]" if is_plain else None
+    if not isinstance(value, str) or not value or "\n" in value:
+        return None
+    listed = f"[{json.dumps(value, ensure_ascii=False)}]"
+    hint = f"write it as a list: {listed}"
+    return hint if "," in value else Rewrite(hint, value, listed, is_value=True)  # with commas, it may be several
 
 
 def _plainly(text: str) -> str:

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from yamlgen.errors import Code, Diagnostic, Mark
-from yamlgen.parsing.json_errors import explain
+from yamlgen.diagnostics import Diagnostic, Fix, Mark
+from yamlgen.errors import Code
+from yamlgen.parsing.json_errors import WITHOUT_COMMA, explain
 from yamlgen.parsing.project_folder import is_file, is_way_out, leak, real
 from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, Document, Node, SourceText
@@ -29,7 +30,7 @@ from yamlgen.schemas.ref_resolution import SAVE, Bundle, Loader, SchemaPlace
 from yamlgen.schemas.rule_messages import broken_rule
 from yamlgen.schemas.satisfiability import contradictions
 from yamlgen.schemas.shorthand import IN_SHORT, called, in_full, typed
-from yamlgen.suggestions import closest, nearest
+from yamlgen.suggestions import closest, nearest, proposal
 from yamlgen.value_objects import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -260,7 +261,9 @@ class SchemaLoader(Loader):
             if key in KEYWORDS or key.startswith("x-") or (is_torn and value is None):
                 continue
             near = nearest(key, KEYWORDS)
-            hint = f"did you mean `{near}`?" if near else called(key) or "start the name of a custom keyword with `x-`"
+            hint = called(key) or "start the name of a custom keyword with `x-`"
+            if near:
+                hint = proposal(key, near, () if near in part else KEYWORDS)
             if key == "value" and place.prefix[:1] == ("params",):
                 hint = "did you mean `default`?"
             word = _JOINED.match(key)
@@ -321,7 +324,9 @@ def _as_json(source: SourceText) -> tuple[Document | None, list[Diagnostic]]:
         fact, hint = explain(error)
         if source.text[: error.pos].strip() == "" and source.text[error.pos : error.pos + 1].isalpha():
             hint = "if the file contains YAML, use the extension .yaml"
-        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {fact}", mark, hint)]
+        comma = source.text.rfind(",", 0, error.pos + 1)
+        fix = Fix(source.exactly(comma, comma + 1), "") if hint == WITHOUT_COMMA else None
+        return None, [Diagnostic(Code.NOT_YAML, f"not JSON: {fact}", mark, hint, fix=fix)]
     except (ValueError, RecursionError) as error:  # thousands of digits or levels: the YAML reader explains it better
         told = compose(source, any_root=True)[1]
         return None, told or [Diagnostic(Code.BAD_NUMBER, f"not JSON: {error}", source.mark(0, 1))]

@@ -23,7 +23,9 @@ _FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 )
 _STRUCTURE: Final = ("type", "properties", "required", "items", "additionalProperties", "enum", "const", "format")
-_NOTES: Final = ("title", "description", "$comment", "examples", "deprecated", "readOnly", "writeOnly", "default")
+NOTES: Final = ("title", "description", "$comment", "examples", "deprecated", "readOnly", "writeOnly", "default")
+"""The keywords that only describe a value; of these, `title` and `description` are sent."""
+
 _DEFS: Final = ("$defs", "definitions")
 
 MOST_OPTIONAL: Final = 24
@@ -109,7 +111,7 @@ def _reduced(schema: JSON, at: str, definitions: _NativeDefinitions) -> dict[str
         raise NotExpressible(f"{at} accepts any value")
     made = {key: schema[key] for key in ("title", "description") if key in schema}
     if "$ref" in schema:
-        if extra := set(schema) - {"$ref", *_NOTES, *_DEFS, "$schema", "$id"}:
+        if extra := set(schema) - {"$ref", *NOTES, *_DEFS, "$schema", "$id"}:
             raise NotExpressible(f"`{min(extra)}` is next to a `$ref` at {at}")
         definitions.check(schema["$ref"], at)
         made["$ref"] = schema["$ref"]
@@ -127,7 +129,7 @@ def _reduced(schema: JSON, at: str, definitions: _NativeDefinitions) -> dict[str
 
 def _structure(schema: Mapping[str, Any], at: str, made: dict[str, Any], definitions: _NativeDefinitions) -> set[str]:
     """Fill `made` with the keywords that native output supports, and return the others."""
-    left = set(schema) - {*_STRUCTURE, *_NOTES, *_DEFS, "$schema", "$id", "$anchor"}
+    left = set(schema) - {*_STRUCTURE, *NOTES, *_DEFS, "$schema", "$id", "$anchor"}
     union = next((word for word in ("anyOf", "oneOf", "allOf") if word in schema), None)
     if union:
         if extra := {"properties", "items", "enum", "const", "anyOf", "oneOf", "allOf"} & set(schema) - {union}:

@@ -15,7 +15,8 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Mark
+from yamlgen.diagnostics import Mark
+from yamlgen.errors import Code
 from yamlgen.parsing.project_folder import real
 from yamlgen.parsing.source_map import DataPath, Document
 from yamlgen.schemas.json_pointer import steps, within, written

@@ -7,7 +7,7 @@ from typing import Any, Final
 from yamlgen.schemas.constraints import shown
 from yamlgen.schemas.shorthand import typed
 from yamlgen.schemas.type_words import KEYS, described
-from yamlgen.suggestions import listing, nearest
+from yamlgen.suggestions import Rewrite, listing, nearest, proposal
 from yamlgen.value_objects import JSON
 
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
@@ -53,10 +53,13 @@ def broken_rule(error: Any, data: JSON, path: tuple[Any, ...]) -> tuple[str, str
 def _type_meant(word: str) -> str:
     near, form = nearest(word, _TYPES), typed(word)
     if form is not None and word.lower() not in _TYPES:
-        return f"write `{form.removeprefix('{').removesuffix('}')}`"
+        written = form.removeprefix("{").removesuffix("}")
+        is_plain = written.removeprefix("type: ") in _TYPES
+        hint = f"write `{written}`"
+        return Rewrite(hint, word, written.removeprefix("type: ")) if is_plain else hint
     if word.lower() == "any":
         return "leave `type` out to allow any value"
-    return f"did you mean `{near}`?" if near else f"types: {listing(_TYPES)}"
+    return proposal(word, near, _TYPES, is_language=True) if near else f"types: {listing(_TYPES)}"
 
 
 def _boolean(value: JSON) -> str | None:
@@ -83,7 +86,7 @@ def _retyped(path: tuple[Any, ...], value: JSON) -> str | None:
     if key in _LISTS and isinstance(value, str | int | float):
         return f"write it as a list: `{key}: [{value}]`"
     if isinstance(value, str) and value.removeprefix("-").replace(".", "", 1).isdigit():
-        return f"write {value} without quotes"
+        return Rewrite(f"write {value} without quotes", value, value, is_value=True)
     return None
 
 

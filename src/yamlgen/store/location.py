@@ -41,7 +41,7 @@ _TRIES: Final = 10
 _LONG: Final = 1000
 _PAUSE: Final = 0.01
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
-_HELD: Final[dict[tuple[int, Path], _Lock]] = {}
+_HELD: Final[dict[tuple[int, Path], _StoreLock]] = {}
 """The locks of this process, by process id and lock file. The id is needed because a forked child has no locks."""
 
 
@@ -166,7 +166,7 @@ def _unescaped(found: re.Match[str]) -> str:
     return chr(int(found[1], 8))
 
 
-class _Lock:
+class _StoreLock:
     """A lock that this process holds.
 
     Attributes:
@@ -241,7 +241,7 @@ def locked(place: StoreLocation, what: str) -> Iterator[bool]:
     if here in _HELD:
         raise _busy(place, is_here=True)
     try:
-        lock = _Lock(place.lock, what)
+        lock = _StoreLock(place.lock, what)
     except BlockingIOError:
         raise _busy(place, is_here=False) from None
     except OSError as error:  # a file system without locks, or without space

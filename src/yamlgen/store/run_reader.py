@@ -14,6 +14,7 @@ from yamlgen.batches.batch_store import BatchRecord
 from yamlgen.canonical_json import short_digest
 from yamlgen.errors import Code, UsageError
 from yamlgen.option_names import by_surface
+from yamlgen.planning.request_costs import PastAnswers
 from yamlgen.store.codec import unpacked
 from yamlgen.store.database import mapped
 from yamlgen.store.location import holder
@@ -47,6 +48,16 @@ _ROWS: Final = """
     WHERE row.run = ?
 """
 """CROSS keeps SQLite from scanning the sources first: it reads the rows in the order of their index, without a sort."""
+
+_SIZES: Final = """
+    SELECT step, requested, coalesce(model, requested), read, output_tokens FROM (
+        SELECT DISTINCT result.step AS step, attempt.id, requested, model, output_tokens,
+               input_tokens + cache_creation_input_tokens + cache_read_input_tokens AS read
+        FROM row JOIN json_each(row.results) AS own JOIN result ON result.id = own.value
+        JOIN json_each(result.attempts) AS each JOIN attempt ON attempt.id = json_extract(each.value, '$[0]')
+        WHERE row.run = ? AND requested IS NOT NULL
+    )
+"""
 
 _ANY_FAILED: Final = f"(row.status <> 'finished' OR {TO_RETRY})"
 
@@ -94,19 +105,10 @@ class RunEntry:
     failed_items: int
     paid: dict[str, JSON]
 
-
-@dataclass(frozen=True, slots=True)
-class PastAnswers:
-    """The number of earlier answers of a step, and their tokens.
-
-    Attributes:
-        per_character: input tokens per character of the request.
-        output: the minimum and the maximum of their output tokens.
-    """
-
-    answers: int
-    per_character: float
-    output: tuple[int, int]
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has finished all rows of its input, and was no test."""
+        return self.status == "finished" and not (self.about["limit"] or self.missing or self.name.endswith(TESTED))
 
 
 class RunReader(ResultReader):
@@ -221,11 +223,15 @@ class RunReader(ResultReader):
         unknown = "" if self.place.simulated else answerer  # runs of older versions do not record who answered
         recent = self._each(_PAST, step, request.get("model"), unknown, answerer, _RECENT)
         settings = _settings(request)
-        found = [row[:3] for row in recent if _settings(self._read(unpacked, row[3])) == settings]
-        if not found:
-            return None
-        read, outputs, characters = zip(*found, strict=True)
-        return PastAnswers(len(found), sum(read) / max(sum(characters), 1), (min(outputs), max(outputs)))
+        return PastAnswers.of(row[:3] for row in recent if _settings(self._read(unpacked, row[3])) == settings)
+
+    def sizes(self, run: RunEntry) -> Iterator[tuple[str, str, str, int, int]]:
+        """Yield each answer that the rows of a run are made of, also those of earlier runs.
+
+        Yields:
+            The step, the model that was asked, the model that the answer names, and the input and output tokens.
+        """
+        return self._each(_SIZES, run.number)
 
     def holds_answers(self) -> bool:
         """Return whether the store contains any answer."""

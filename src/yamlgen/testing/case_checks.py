@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 from yamlgen.collector import Collector
 from yamlgen.data.input_head import read_head
 from yamlgen.data.source import Source
-from yamlgen.errors import Code, Diagnostic, Mark, YamlgenError
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code, YamlgenError
 from yamlgen.expressions.static_types import ANYTHING, NamespaceView, TypeView
 from yamlgen.formats.format_table import USUAL_ENDINGS
 from yamlgen.option_names import option, parameter
@@ -24,7 +25,7 @@ from yamlgen.planning.compiled_pipeline import CompiledPipeline
 from yamlgen.planning.plan import Plan
 from yamlgen.schemas.types import kind_of
 from yamlgen.steps.step_template import StepTemplate
-from yamlgen.suggestions import suggestion
+from yamlgen.suggestions import correction
 from yamlgen.testing.accuracy import repeated_label
 from yamlgen.testing.case_input import CaseInput, checked_rows, fault, golden_fault, missing_file, one_row
 from yamlgen.testing.expectations import ExpectationChecker, expectation_of, views_of_one, views_of_several
@@ -311,7 +312,7 @@ class SuiteChecker(Collector):
         columns += [((*where, "fields", name), column) for name, column in fields.items()]
         for path, column in columns:
             if column not in taken.names:
-                hint = suggestion(column, sorted(taken.names), "columns")
+                hint = correction(column, sorted(taken.names), "columns")
                 message = f"the rows of {case_named(self.shape.document, at)} have no column `{column}`"
                 self.complain(Code.UNKNOWN_COLUMN, message, self._mark(*path), hint)
         if on is not None and on in taken.names and (twice := repeated_label(taken.rows(), on)) is not None:
@@ -327,7 +328,7 @@ class SuiteChecker(Collector):
         for path, name in [*names, *(((*where, "fields", name), name) for name in fields)]:
             absent = absence_in(output, name)
             if absent is not None:
-                hint = suggestion(name.rpartition(".")[2], absent.known)
+                hint = correction(name.rpartition(".")[2], absent.known)
                 self.complain(absent.code, absent.message, self._mark(*path, key="fields" in path), hint)
 
     def _check_goldens(self, cases: Sequence[Any], places: GoldenPlaces) -> None:

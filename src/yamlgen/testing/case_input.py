@@ -13,7 +13,8 @@ from typing import Final
 
 from yamlgen.data.input_file import InputFile
 from yamlgen.data.source import LocatedRow, Source, no_rows
-from yamlgen.errors import Code, Diagnostic, Mark, YamlgenError
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code, YamlgenError
 from yamlgen.option_names import option
 from yamlgen.parsing.yaml_parser import absence
 from yamlgen.planning.plan import Plan

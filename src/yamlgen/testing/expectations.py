@@ -16,7 +16,8 @@ from jinja2 import nodes
 
 from yamlgen.canonical_json import one_line
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Mark, RowError
+from yamlgen.diagnostics import Mark
+from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.jinja_environment import render
 from yamlgen.expressions.name_resolution import Finding

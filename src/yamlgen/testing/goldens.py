@@ -15,7 +15,8 @@ from typing import Final
 
 from yamlgen.canonical_json import one_line
 from yamlgen.data.input_file import InputFile
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, near
+from yamlgen.diagnostics import Diagnostic, InvalidPipeline
+from yamlgen.errors import Code, near
 from yamlgen.excerpts import brief
 from yamlgen.option_names import option
 from yamlgen.output.atomic_write import replacing

@@ -12,7 +12,7 @@ from typing import Final
 
 from yamlgen.claude.prices import price_function_of
 from yamlgen.planning.plan import Plan
-from yamlgen.planning.request_costs import reckoned
+from yamlgen.planning.request_costs import PastAnswers, reckoned
 from yamlgen.steps.plan_step import Variant
 from yamlgen.testing.changes import ChangeFinder
 from yamlgen.testing.line_ends import with_lf
@@ -25,15 +25,6 @@ from yamlgen.value_objects import JSON
 _WORD: Final = re.compile(r"\w+")
 _MOST_COMPARED: Final = 10
 _MOST_CHARACTERS: Final = 4000
-
-
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """The usage of the recorded answers of a step."""
-
-    answers: int
-    per_character: float
-    output: tuple[int, int]
 
 
 @dataclass
@@ -77,16 +68,18 @@ class RecordedSteps:
         text = _text_of(body)
         return max(nearest, key=lambda each: SequenceMatcher(None, text, _text_of(each.request)).ratio())
 
-    def past(self, step: str, model: JSON) -> _Past | None:
+    def past(self, step: str, model: JSON) -> PastAnswers | None:
         """Return the usage of the recorded answers of a model in a step; `None` if there are none."""
         same = [each for each in self._by_step.get(step, []) if each.request.get("model") == model and each.response]
         usages = [(each, each.response["usage"]) for each in same if each.response and each.response.get("usage")]
-        if not usages:
-            return None
-        read = sum(_input(usage) for _, usage in usages)
-        characters = sum(len(json.dumps(dict(each.request), ensure_ascii=False)) for each, _ in usages)
-        written = [int(usage.get("output_tokens") or 0) for _, usage in usages]
-        return _Past(len(usages), read / max(characters, 1), (min(written), max(written)))
+        return PastAnswers.of(
+            (
+                _input(usage),
+                int(usage.get("output_tokens") or 0),
+                len(json.dumps(dict(each.request), ensure_ascii=False)),
+            )
+            for each, usage in usages
+        )
 
 
 def misses_of(

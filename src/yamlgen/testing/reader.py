@@ -13,7 +13,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
+from yamlgen.parsing.hint_fixes import with_fixes
 from yamlgen.parsing.secret_scan import find_secrets, without_secrets
 from yamlgen.parsing.source_map import DataPath, SourceText
 from yamlgen.parsing.yaml_parser import compose
@@ -54,14 +56,14 @@ def read_suite(
     document, found = compose(text)
     found.extend(find_secrets(text))
     if document is None:
-        return None, _redacted(found, shown, text)
+        return None, with_fixes(_redacted(found, shown, text), shown)
     shape = checked_shape(document)
     found.extend(shape.diagnostics)
     checker = SuiteChecker(path, shown, load, shape, is_whole=not _has_errors(found), update=update)
     cases, pipeline = checker.check()
     found.extend(checker.diagnostics)
     config = None if _has_errors(found) else _constructed(shape, found)
-    told = list(each_once(in_order(_redacted(found, shown, text), shown)))
+    told = with_fixes(each_once(in_order(_redacted(found, shown, text), shown)), shown)
     if config is None or pipeline is None or _has_errors(told):
         return None, told
     checked = tuple(replace(case, config=config.cases[at]) for at, case in enumerate(cases))

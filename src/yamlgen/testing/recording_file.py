@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from yamlgen.canonical_json import canonical, one_line, short_digest, storable
-from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, Mark, near
+from yamlgen.diagnostics import Diagnostic, InvalidPipeline, Mark
+from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.excerpts import short
 from yamlgen.option_names import by_surface, option
 from yamlgen.output.atomic_write import replacing

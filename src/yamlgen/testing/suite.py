@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yamlgen.errors import Mark
+from yamlgen.diagnostics import Mark
 from yamlgen.planning.plan import Plan
 from yamlgen.testing.suite_config import CaseModel, TestSuiteModel
 from yamlgen.testing.suite_files import recordings_of

@@ -14,13 +14,14 @@ from functools import cache
 from typing import Any, Final
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Mark
+from yamlgen.diagnostics import Mark
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node
 from yamlgen.pipeline.schema_messages import shown_value
 from yamlgen.pipeline.value_hints import retyped
 from yamlgen.schemas.type_words import KEYS
 from yamlgen.schemas.types import kind_of
-from yamlgen.suggestions import closest, folded, nearest, suggestion
+from yamlgen.suggestions import closest, folded, nearest, proposal, suggestion
 from yamlgen.testing.suite_schema import committed
 from yamlgen.value_objects import JSON
 
@@ -164,7 +165,9 @@ class _ShapeReader:
         choices = part.get("enum", [part["const"]] if "const" in part else None)
         if choices is not None and value not in choices:
             near = nearest(str(value), map(str, choices))
-            hint = f"did you mean `{near}`?" if near else f"write {' or '.join(f'`{each}`' for each in choices)}"
+            hint = f"write {' or '.join(f'`{each}`' for each in choices)}"
+            if near is not None:
+                hint = proposal(str(value), near, list(map(str, choices)), is_language=True)
             fact = f"cannot be {shown_value(value)}"
         elif any(len(value) < part[rule] for rule in _FILLED if rule in part):
             fact = "cannot be empty"
@@ -208,7 +211,7 @@ class _ShapeReader:
             self._complain(Code.UNKNOWN_KEY, message, mark, f"remove it: `{near}` is already set")
             return None
         if near is not None:
-            self._complain(Code.UNKNOWN_KEY, message, mark, f"did you mean `{near}`?")
+            self._complain(Code.UNKNOWN_KEY, message, mark, proposal(key, near, known, is_language=True))
             return near
         self._complain(Code.UNKNOWN_KEY, message, mark, _home(key) or self._others(key, known, path))
         self.shape.broken.add((*path, key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from yamlgen.errors import Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.forecast import RunForecast, price_json
 from yamlgen.value_objects import JSON
 
