@@ -30,6 +30,8 @@ class StepForecast:
         batched: whether the requests are sent in batches, apart from the first one to a model that has no answers yet.
         single_cost: the cost if the requests are sent one by one.
         batch_cost: the cost if they are sent in batches.
+        likely_cost: the cost of the requests that are certain, one by one, with answers of average length; `None`
+            without earlier answers. Not in the JSON.
     """
 
     step: str
@@ -47,6 +49,7 @@ class StepForecast:
     batched: bool = False
     single_cost: tuple[float, float] | None = None
     batch_cost: tuple[float, float] | None = None
+    likely_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class RunForecast:
         rounds: how many batches come one after another: the minimum, and the maximum with all re-asks. Each takes up to
             24 hours.
         replaced: the number of simulated answers in the recordings of a test that the answers replace. Not in the JSON.
+        unanswered: the number of rows that lack an answer; at most, if that depends on missing values. Not in the JSON.
         files: the forecast of each test file, if this is the total of several. Not in the JSON.
     """
 
@@ -73,6 +77,7 @@ class RunForecast:
     outputs: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     rounds: tuple[int, int] = (0, 0)
     replaced: int = 0
+    unanswered: int = 0
     files: tuple[RunForecast, ...] = ()
 
     @property
@@ -129,7 +134,7 @@ class RunForecast:
         steps: dict[str, JSON] = {}
         for step in self.steps:
             fields = asdict(step)
-            for name in ("step", "cost", "single_cost", "batch_cost", "least_requests"):
+            for name in ("step", "cost", "single_cost", "batch_cost", "least_requests", "likely_cost"):
                 del fields[name]
             tokens = {"output_tokens": _span(step.output_tokens)}
             steps[step.step] = {**fields, **tokens, **_costs(step)}

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from yamlgen.api.loading import load
-from yamlgen.errors import Code, InvalidPipeline, RowError
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import Code, RowError
 from yamlgen.pipeline.pipeline_model import Limits
 from yamlgen.planning.expansion import resolved
 from yamlgen.steps.config_fields import Price

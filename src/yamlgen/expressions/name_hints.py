@@ -15,7 +15,7 @@ from yamlgen.expressions.jinja_environment import filters
 from yamlgen.expressions.narrowing import Path
 from yamlgen.expressions.static_types import ANYTHING, Absent, NamespaceView, TypeView
 from yamlgen.expressions.syntax_errors import RAW
-from yamlgen.suggestions import listing, nearest, suggestion
+from yamlgen.suggestions import Rewrite, correction, listing, nearest
 
 _MEMBER: Final = re.compile(r"\.(\w+)")
 _COMPARED: Final = re.compile(r"(?:[=!]=|\bin|[\[,]|(?<!\brange)(?<=\w)\()\s*\Z")
@@ -87,11 +87,11 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], nam
         members = getattr(scope.get(holder), "members", ())
         named = [each for each in (word, word.removeprefix(holder).lstrip("_")) if each in members]
         if named and (word in members or word.startswith(holder)):
-            return f"did you mean `{holder}.{named[0]}`?"
+            return _rooted(source[:start], word, f"{holder}.{named[0]}", scope)
     if word.lower() in _LITERALS or word.lower() in ("true", "false"):
         return f"write `{_LITERALS.get(word.lower(), word.lower())}`"
     if nearest(word, names) is not None:
-        return suggestion(word, names)
+        return correction(word, names)
     row, member = scope.get("row"), _MEMBER.match(source, start + len(word))
     columns = row.members if isinstance(row, NamespaceView) else None
     near = "row" if columns and member and member[1] in columns else None
@@ -103,6 +103,15 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], nam
     known = f"columns: {listing(map(column, columns), 8)}" if columns else f"a column is `row.{word}`"
     rest = "" if row is None else f"; {known}"  # without rows: the path of an output
     return f"did you mean `{near}`?" if near else f"{text}{in_scope}{rest}"
+
+
+def _rooted(before: str, word: str, meant: str, scope: Mapping[str, TypeView]) -> str:
+    """Return the hint for a name without its root. After a comparison, it may be a string without quotes."""
+    hint = f"did you mean `{meant}`?"
+    holders = [each for each in ("row", "params", "steps", "matrix") if word in getattr(scope.get(each), "members", ())]
+    is_certain = holders != ["steps"] and [f"{each}.{word}" for each in holders] == [meant]  # a step may need this one
+    is_certain = is_certain and not _COMPARED.search(before)
+    return Rewrite(hint, word, meant) if is_certain else hint
 
 
 def _near(word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> str | None:
@@ -126,7 +135,7 @@ def other_filter(name: str, known: Collection[str], what: str) -> str | None:
         strings = "; to join strings, write `~`" if name == "concat" else ""
         return f"to join a list of lists, write `| sum(start=[])`{strings}"
     other = FILTERS.get(name)
-    return f"did you mean `{other}`?" if other in known else suggestion(name, known, f"{what}s")
+    return f"did you mean `{other}`?" if other in known else correction(name, known, f"{what}s")
 
 
 def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:

@@ -31,7 +31,7 @@ from yamlgen.expressions.narrowing import (
 )
 from yamlgen.expressions.static_types import ANYTHING, Absent, TypeView
 from yamlgen.expressions.type_inference import parts
-from yamlgen.suggestions import nearest, suggestion
+from yamlgen.suggestions import correction, nearest
 
 _WORD: Final = re.compile(r"\w+")
 _JOINED: Final = re.compile(r"\w+(?:-\w+)*")
@@ -287,7 +287,7 @@ class NameResolver:
         except Absent as absent:
             if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
                 spaced = next((name for name in absent.known if name.strip() == str(key)), None)
-                hint = suggestion(str(key), absent.known) or _UNDECLARED.get(absent.code)
+                hint = correction(str(key), absent.known) or _UNDECLARED.get(absent.code)
                 if spaced is not None:
                     hint = f'its name contains white space: remove it from the header, or write `["{spaced}"]`'
                 hint = hint or instead(path_of(node.node), self._named(node.node, owner), str(key), owner)

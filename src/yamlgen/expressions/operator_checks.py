@@ -23,7 +23,7 @@ from yamlgen.expressions.sample_evaluation import Operand
 from yamlgen.expressions.static_types import ANYTHING, Absent, NamespaceView, TypeView, has_method
 from yamlgen.expressions.type_errors import TypeMismatchReporter, quoted_number
 from yamlgen.schemas.type_words import spoken
-from yamlgen.suggestions import suggestion
+from yamlgen.suggestions import correction
 
 _ORDERED: Final = frozenset({"lt", "lteq", "gt", "gteq"})
 _EQUAL: Final = frozenset({"eq", "ne"})
@@ -248,7 +248,7 @@ class OperationChecker(TypeMismatchReporter):
                 continue
             value = constant.value
             if known is not None:
-                is_wrong, hint = value not in known, suggestion(str(value), map(str, known), "it is one of")
+                is_wrong, hint = value not in known, correction(str(value), map(str, known), "it is one of")
             else:
                 is_wrong = not type_inference.may_equal(kinds, type_inference.constant(value).types())
                 is_quoted = quoted_number(constant) is not None and kinds <= {"integer", "number", "null"}
@@ -352,7 +352,7 @@ class OperationChecker(TypeMismatchReporter):
     def _named_in(self, node: nodes.Node, there: list[str], what: str) -> None:
         """Report a string that should be the name of a filter or a test, but is not."""
         if isinstance(node, nodes.Const) and isinstance(node.value, str) and node.value not in there:
-            start, hint = node.lineno, suggestion(node.value, there, f"{what}s")
+            start, hint = node.lineno, correction(node.value, there, f"{what}s")
             message = f"there is no {what} `{node.value}`"
             self._complain(Code.UNKNOWN_FILTER, message, start, start + len(node.value) + 2, hint)
 
@@ -374,7 +374,7 @@ class OperationChecker(TypeMismatchReporter):
             return type_inference.filtered(node, view, args)
         except Absent as absent:
             text = attribute or ""
-            near = suggestion(text.rpartition(".")[2], absent.known)
+            near = correction(text.rpartition(".")[2], absent.known)
             self._complain(absent.code, absent.message, *self._found(text, node.lineno), near)
             return ANYTHING
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from yamlgen.suggestions import nearest
+from yamlgen.suggestions import Rewrite, nearest, proposal
 
 RAW: Final = "to write literal braces, put them between {% raw %} and {% endraw %}"
 _COLUMN: Final = 'put a name that contains spaces or symbols in brackets: `row["First name"]`'
@@ -61,6 +61,8 @@ def explain_expression(source: str, message: str, at: int) -> tuple[str, int, in
         rest = source[: braces.start()] + source.partition("}}")[2]
         if inner and rest.strip() and not _OPERATOR.search(rest):
             hint = f"write it without braces, and join it to strings with `~`: `'...' ~ {inner}`"
+        elif inner and not rest.strip():
+            hint = Rewrite(hint, source.strip(), inner)
         return f"an expression cannot contain `{braces[0]}`", braces.start(), braces.end(), hint
     if not source.strip():
         return "the expression is empty", 0, 1, None
@@ -84,7 +86,8 @@ def explain_expression(source: str, message: str, at: int) -> tuple[str, int, in
 def _continued(source: str, rest: str, at: int) -> str:
     """Return the fix for text after the end of an expression."""
     if rest.startswith("="):
-        return "to compare, write `==`"
+        hint = "to compare, write `==`"
+        return hint if rest[1:2] in ("=", ">", "~") else Rewrite(hint, "=", "==")
     if other := _of_python(source, at):
         return other
     if re.search(r"row\.\w+\s+$", source[:at]) and re.fullmatch(r"[^\W\d]\w*", rest):
@@ -105,13 +108,14 @@ def _of_python(source: str, at: int) -> str | None:
     """Return the fix for syntax of Python or of another template language."""
     word = re.compile(r"\w+").match(source, at)
     if word and word[0] in ("AND", "OR", "NOT", "IS", "IN"):
-        return f"write `{word[0].lower()}`"
+        return Rewrite(f"write `{word[0].lower()}`", word[0], word[0].lower())
     begun = max((match.end() for match in _OPENING.finditer(source, 0, at)), default=0)
     if word and word[0] in ("for", "async") and _open_bracket(source[begun:at]) is not None:
         return "an expression has no `[... for ...]`: use `map(...)`, or `| sum(start=[])` to join lists"
     for sign, meant in _SIGNS.items():
         if source.startswith(sign, at) or source.startswith(sign, max(at - len(sign) + 1, 0)):
-            return f"write `{meant}`"
+            hint = f"write `{meant}`"
+            return Rewrite(hint, sign, meant) if meant != "." else hint
     before = re.search(r"\|\s*(\w+)\s+$", source[:at])
     if before and (word or source[at : at + 1] in ("'", '"')):
         return f"put the arguments of a filter in parentheses: `{before[1]}(...)`"
@@ -209,4 +213,5 @@ def _wrong_tag(tag: str, message: str) -> tuple[str, str | None]:
     if tag in _TAGS:
         return f"`{tag}` has no opening tag", None
     near = nearest(tag, _TAGS)
-    return f"there is no tag `{tag}`", f"did you mean `{near}`?" if near else "tags: `if`, `for`, `set`, `macro`, `raw`"
+    tags = "tags: `if`, `for`, `set`, `macro`, `raw`"
+    return f"there is no tag `{tag}`", proposal(tag, near, _TAGS, is_language=True) if near else tags

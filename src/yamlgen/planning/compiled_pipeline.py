@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from yamlgen.errors import Code, Diagnostic, RowError
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code, RowError
 from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.secret_scan import without_secrets
 from yamlgen.pipeline.diagnostic_deduplication import each_once

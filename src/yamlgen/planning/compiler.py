@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Mark
+from yamlgen.diagnostics import Mark
+from yamlgen.errors import Code
 from yamlgen.expressions.name_resolution import UsedNames
 from yamlgen.expressions.references import references
 from yamlgen.expressions.static_types import ANYTHING, TypeView
@@ -101,7 +102,13 @@ class _Compiler(Collector):
             self.load_schema(name, step)
             self.steps[name] = self.assembly.declare(name, step)
         self.look()
-        self.reporter = FindingReporter(parsed, self.params, self.scopes, self.in_ring())
+        self.reporter = FindingReporter(
+            parsed,
+            self.params,
+            self.scopes,
+            self.in_ring(),
+            {name: set(step.needs) for name, step in self.steps.items()},
+        )
         self.report_cycles()
         self.read_where()
         self.read_steps()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.static_types import Absent, TypeView

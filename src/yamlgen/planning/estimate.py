@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
 from yamlgen.interfaces import Model, PriceFunction
 from yamlgen.model_capabilities import betas_needed, tokenizer_of
+from yamlgen.planning.coming_steps import ComingSteps
 from yamlgen.planning.lint import MANY
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.request_costs import (
@@ -28,11 +29,10 @@ from yamlgen.planning.request_costs import (
     rounds_of,
     way_of_sending,
 )
-from yamlgen.planning.skipping import always_read, is_skipped
 from yamlgen.row_result import RowResult
 from yamlgen.shaping.output_plan import STEP
 from yamlgen.steps.plan_step import PlanStep, Variant
-from yamlgen.value_objects import JSON
+from yamlgen.value_objects import JSON, Charge, Usage
 
 _MAXIMUM: Final = "the maximum of its list"
 
@@ -44,6 +44,7 @@ class _Asked:
     Attributes:
         tokens: the tokens of the known requests.
         costs: their cost; zero if there is no price.
+        likely: their cost one by one, with answers of average length; zero without earlier answers.
         most: the maximum number of different requests for one row.
     """
 
@@ -54,6 +55,7 @@ class _Asked:
     requests: int = 0
     tokens: int = 0
     costs: RequestCosts = FREE
+    likely: float = 0.0
     _first: set[str] = field(default_factory=set)
 
     @property
@@ -65,7 +67,10 @@ class _Asked:
     def how(self) -> str:
         """How a request is estimated."""
         if self.past:
-            return f"as in {self.past.answers} earlier answer{'' if self.past.answers == 1 else 's'}"
+            answers = f"answer{'' if self.past.answers == 1 else 's'}"
+            if self.past.is_lock:
+                return f"by the lock: {self.past.answers} {answers}"
+            return f"as in {self.past.answers} earlier {answers}"
         each = tokenizer_of(self.variant.model).characters
         return f"about {each:g} characters of English per token, within {MARGIN:.0%}; answers up to `max_tokens`"
 
@@ -77,6 +82,8 @@ class _Asked:
         self.requests += 1
         self.tokens += tokens
         self.costs = self.costs.plus(costs)
+        if self.past is not None and self.price_function is not None:
+            self.likely += self.price_function(Charge(Usage(tokens, round(self.past.mean_output))))
 
     @property
     def are_equal(self) -> bool:
@@ -87,7 +94,7 @@ class _Asked:
     def first(self) -> int:
         """The number of requests that are sent by themselves before any batch, because there are no answers yet."""
         variant = self.variant
-        is_known = self.past is not None or variant.alike != variant.name
+        is_known = (self.past is not None and not self.past.is_lock) or variant.alike != variant.name
         return 0 if is_known or betas_needed(variant.model, variant.max_tokens) else 1
 
     def reckon(self, request: Mapping[str, JSON]) -> tuple[int, RequestCosts]:
@@ -135,6 +142,8 @@ class Forecaster:
         price_functions: the prices of answers, by variant.
         allows: returns whether the run may send requests for a row.
         is_waiting: returns whether the request with a key is in a batch already.
+        is_left_out: returns whether a request of a row at a step is not to be counted, given the identity of the row,
+            the step, and the key of the request; empty if that depends on a missing answer.
     """
 
     plan: Plan
@@ -143,7 +152,9 @@ class Forecaster:
     price_functions: Mapping[str, PriceFunction | None]
     allows: Callable[[str], bool]
     is_waiting: Callable[[bytes], bool] = lambda _: False
+    is_left_out: Callable[[str, str, bytes], bool] = lambda *_: False
     rows: int = 0
+    unanswered: int = 0
     _counts: dict[str, _Count] = field(init=False)
     _ordered: tuple[PlanStep, ...] = field(init=False)
 
@@ -161,7 +172,7 @@ class Forecaster:
     async def add(self, outcome: RowResult) -> None:
         """Count one row."""
         self.rows += 1
-        coming = _Coming(outcome, self.plan)
+        coming = ComingSteps(outcome, self.plan)
         keys: set[bytes] = set()
         for step in self._ordered:
             answer = outcome.answers.get(step.name)
@@ -183,7 +194,7 @@ class Forecaster:
                 count.rows += 1
                 count.failed += answer is None and not is_missing and any(map(_is_final, error.parts or (error,)))
                 before = count.waiting
-                sent = self._count_missing(step, error, keys)
+                sent = self._count_missing(step, error, keys, outcome.row.identity)
                 count.cases += count.waiting - before
                 stored = sum(not attempt.errors for attempt in error.attempts)  # the attempts with a valid answer
                 stored += sum(_is_answered(part) for part in error.parts or (error,))
@@ -194,18 +205,21 @@ class Forecaster:
             elif coming.has(step) and self.allows(outcome.row.identity):
                 coming.missing.add(step.name)
                 coming.uncalled |= {step.name} if coming.uncalled & step.needs else set()
+                if self.is_left_out(outcome.row.identity, step.name, b""):
+                    continue
                 count.rows += 1
                 count.unknown += 1
                 doubts = coming.doubts(step)
                 count.doubtful += bool(doubts)
                 count.doubts.update(doubts)
+        self.unanswered += not coming.missing.isdisjoint(self._counts)
 
     def _count_known(self, count: _Count, stored: int, sent: int) -> None:
         count.stored += stored
         count.cases += stored + sent
         count.known += 1
 
-    def _count_missing(self, step: PlanStep, error: RowError, keys: set[bytes]) -> int:
+    def _count_missing(self, step: PlanStep, error: RowError, keys: set[bytes], identity: str) -> int:
         """Count the missing requests of a row, and return the number of those that are not in a batch already."""
         sent = 0
         for part in error.parts or (error,):
@@ -215,26 +229,35 @@ class Forecaster:
             if self.is_waiting(part.key):
                 self._counts[step.name].waiting += 1
                 continue
-            self._counts[step.name].asked[part.variant].add(part.request or {})
+            if not self.is_left_out(identity, step.name, part.key):
+                self._counts[step.name].asked[part.variant].add(part.request or {})
             sent += 1
         return sent
 
-    def forecast(self, rows: int) -> RunForecast:
-        """Return the forecast for all `rows` of the input, extrapolated from the counted rows."""
+    def forecast(self, rows: int, *, sure: bool = False) -> RunForecast:
+        """Return the forecast for all `rows` of the input, extrapolated from the counted rows.
+
+        Args:
+            rows: the number of rows.
+            sure: without the requests that depend on missing answers.
+        """
         scale = rows / self.rows if self.rows else 0.0
-        steps = tuple(self._step(step, scale) for step in self.plan.generating)
+        steps = tuple(self._step(step, scale, only_sure=sure) for step in self.plan.generating)
         outputs = {output.name or STEP: output.count(rows) for output in self.plan.outputs}
         rounds = rounds_of(self._ordered, {step.step: step for step in steps})
         sampled = None if self.rows == rows else self.rows
-        return RunForecast(self.plan.name, rows, steps, sampled, outputs=outputs, rounds=rounds)
+        unanswered = round(self.unanswered * scale)
+        return RunForecast(self.plan.name, rows, steps, sampled, outputs=outputs, rounds=rounds, unanswered=unanswered)
 
-    def _step(self, step: PlanStep, scale: float) -> StepForecast:
+    def _step(self, step: PlanStep, scale: float, *, only_sure: bool) -> StepForecast:
         count = self._counts[step.name]
+        count = replace(count, unknown=0, doubtful=0) if only_sure else count
         cases, guessed = _cases(step, count)
         requests = fewest = read = least = most = first = 0
         costs: RequestCosts | None = FREE
         told: list[str] = []
         answers: list[int] = []
+        likely = 0.0
         share = cases / len(step.variants)  # each has the same number of combinations of the matrix
         few = step.cases_per_item * step.least_items / len(step.variants) if guessed.endswith(_MAXIMUM) else share
         for asked in count.asked.values():
@@ -259,6 +282,7 @@ class Forecaster:
             if asked.are_equal and step.samples is None:
                 told.append(f"{round(asked.requests * scale):,} equal requests: the same for every row")
             answers.append(asked.past.answers if asked.past else 0)
+            likely += asked.likely * scale
         if count.unknown:
             told += ["input without the text of missing answers", *sorted(count.doubts)]
             told += [guessed] if guessed else []
@@ -284,65 +308,8 @@ class Forecaster:
             batched=batched,
             single_cost=single,
             batch_cost=batch,
+            likely_cost=likely if single and all(answers) else None,
         )
-
-
-@dataclass
-class _Coming:
-    """The unknown part of a row, which depends on missing values.
-
-    Attributes:
-        missing: the steps whose values are missing.
-        uncalled: those of them that depend on a function, which a forecast does not call.
-        skipped: the steps that will be skipped, whatever the missing values are.
-    """
-
-    outcome: RowResult
-    plan: Plan
-    missing: set[str] = field(default_factory=set)
-    uncalled: set[str] = field(default_factory=set)
-    skipped: set[str] = field(default_factory=set)
-
-    def has(self, step: PlanStep) -> bool:
-        """Return whether a step will still run, as far as is known; a step that will be skipped is noted."""
-        answers = self.outcome.answers
-        if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
-            return False
-        values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
-        scope = self.plan.scope(self.outcome.row.row, values | dict.fromkeys(self.skipped))
-        hidden = self._hidden(step)
-        if hidden & always_read(step) or (not step.needs & self.missing and is_skipped(step, scope, hidden)):
-            self.skipped.add(step.name)
-            return False
-        if not self.knows(step):
-            return True
-        try:
-            is_wanted = step.is_wanted(scope)
-        except RowError:
-            return False
-        if not is_wanted:
-            self.skipped.add(step.name)
-        return is_wanted
-
-    def doubts(self, step: PlanStep) -> list[str]:
-        """Return why a step that will still run may send no request."""
-        doubts = []
-        if step.when is not None and not self.knows(step):
-            doubts.append("if its `when` is true")
-        if self._hidden(step):
-            doubts.append("if it reads none of the skipped steps")
-        if self.uncalled & step.needs:
-            doubts.append("at most: the value of a function before it is not kept, and may be unchanged (see `keep`)")
-        return doubts
-
-    def _hidden(self, step: PlanStep) -> set[str]:
-        """Return the skipped steps with which a step is skipped if it reads them."""
-        skipped = self.skipped | {name for name, answer in self.outcome.answers.items() if answer.is_absent}
-        return skipped & (step.needs - step.asks)
-
-    def knows(self, step: PlanStep) -> bool:
-        """Return whether all values that the step's `when` refers to are known."""
-        return not step.asks & self.missing
 
 
 def _is_final(error: RowError) -> bool:

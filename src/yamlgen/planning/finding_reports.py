@@ -26,6 +26,7 @@ from yamlgen.planning.scopes import Scopes
 from yamlgen.schemas.type_words import spoken
 from yamlgen.steps import fan_out
 from yamlgen.steps.step_template import QUESTIONS, StepTemplate
+from yamlgen.suggestions import Rewrite
 
 _INSTEAD: Final = {"for_each": "[]", **dict.fromkeys(("value", "arg", "column", "unique", "split_by"), "none")}
 """The value to write instead of null in a hint, by the role of the expression."""
@@ -43,12 +44,14 @@ class FindingReporter(Collector):
         params: its parameters.
         scopes: the types of the steps.
         in_ring: the steps that are in a cycle.
+        needs: the steps that each step refers to.
     """
 
     parsed: ParsedFile
     params: Parameters
     scopes: Scopes
     in_ring: frozenset[str]
+    needs: dict[str, set[str]]
 
     def read(
         self,
@@ -178,13 +181,26 @@ class FindingReporter(Collector):
             self.complain(finding.code, message, mark, hint, warn=True)
         else:
             where, hint = " in the first rows" if is_guess else "", finding.hint
-            if hint is not None and finding.path[:1] == ("output",):
+            if finding.code is Code.UNKNOWN_STEP and isinstance(hint, Rewrite) and text.path[0] == "steps":
+                hint = hint if self.add_need(str(text.path[1]), hint.new) else str(hint)
+            if hint is not None and "in its step" in hint and finding.path[:1] == ("output",):
                 hint = hint.replace("in its step", f"in step `{text.path[1]}`")
             if finding.code is Code.MAY_BE_NULL and finding.path and text.role in _INSTEAD:
                 asked = text.source[finding.start : finding.end]
                 hint = f"test for null first, as in `... if {asked} is not none else {_INSTEAD[text.role]}`"
             warn = is_guess or finding.is_warning
             self.complain(finding.code, f"{finding.message}{where}", mark, hint, warn=warn)
+
+    def add_need(self, name: str, other: str) -> bool:
+        """Add a step to those that a step refers to, and return whether there is still no cycle."""
+        waiting, reached = [other], set[str]()
+        while waiting:
+            reached.add(step := waiting.pop())
+            waiting += self.needs.get(step, set()) - reached
+        if name in reached:
+            return False
+        self.needs.setdefault(name, set()).add(other)
+        return True
 
 
 def string_condition(source: str, analysis: TemplateAnalysis) -> tuple[str, str] | None:

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from jinja2.exceptions import TemplateSyntaxError
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.jinja_environment import reader
 from yamlgen.expressions.name_hints import column

@@ -10,7 +10,8 @@ from typing import Any, Final
 from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.expressions.evaluation import parse_expression
 from yamlgen.expressions.static_types import ANYTHING, NamespaceView, TypeView
 from yamlgen.expressions.template_checks import TemplateAnalysis

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import ClassVar, Final, Protocol, TypeAlias
 
 from yamlgen.forecast import StepForecast
 from yamlgen.interfaces import PriceFunction
@@ -24,16 +24,59 @@ Span: TypeAlias = tuple[float, float]
 
 
 class History(Protocol):
-    """The usage of earlier answers of a step."""
+    """The tokens of earlier answers of a step to one model.
+
+    Attributes:
+        answers: the number of answers.
+        output: the minimum and the maximum of their output tokens.
+        mean_output: the mean of their output tokens.
+        is_lock: whether they are known from a lock file, and are not in the store.
+    """
 
     @property
-    def answers(self) -> int: ...  # noqa: D102 - as the store has them
-
-    @property
-    def per_character(self) -> float: ...  # noqa: D102
+    def answers(self) -> int: ...  # noqa: D102 - above
 
     @property
     def output(self) -> tuple[int, int]: ...  # noqa: D102
+
+    @property
+    def mean_output(self) -> float: ...  # noqa: D102
+
+    @property
+    def is_lock(self) -> bool: ...  # noqa: D102
+
+    def input_tokens(self, characters: int) -> float:
+        """Return the input tokens of a request of this many characters."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PastAnswers:
+    """The tokens of earlier answers that are at hand: see `History`. `per_character` is of the input tokens."""
+
+    answers: int
+    per_character: float
+    output: tuple[int, int]
+    mean_output: float
+    is_lock: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, sizes: Iterable[tuple[int, int, int]]) -> PastAnswers | None:
+        """Return the tokens of answers; `None` if there are none.
+
+        Args:
+            sizes: the input tokens, the output tokens, and the characters of the request, of each answer.
+        """
+        columns = list(zip(*sizes, strict=True))
+        if not columns:
+            return None
+        read, written, characters = columns
+        per_character = sum(read) / max(sum(characters), 1)
+        return cls(len(read), per_character, (min(written), max(written)), sum(written) / len(written))
+
+    def input_tokens(self, characters: int) -> float:
+        """Return the input tokens of a request of this many characters."""
+        return characters * self.per_character
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +125,7 @@ def reckoned(
         output: the minimum and maximum number of tokens in the answer.
     """
     if past:
-        tokens = round(len(json.dumps(request, ensure_ascii=False)) * past.per_character)
+        tokens = round(past.input_tokens(len(json.dumps(request, ensure_ascii=False))))
         ends = tokens, tokens
     else:
         tokens = tokens_of(request)

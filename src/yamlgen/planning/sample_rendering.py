@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from jinja2 import nodes
 
-from yamlgen.errors import LACKING, LACKING_IN_OUTPUT, Code, Diagnostic, Mark, RowError
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import LACKING, LACKING_IN_OUTPUT, Code, RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.jinja_environment import piece
 from yamlgen.expressions.references import references

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from yamlgen.collector import Collector
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.model_settings import price_of, resolve
 from yamlgen.pipeline.parsed_file import ParsedFile

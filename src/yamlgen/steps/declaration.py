@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from yamlgen.errors import Diagnostic
+from yamlgen.diagnostics import Diagnostic
 from yamlgen.expressions.name_resolution import all_of
 from yamlgen.expressions.static_types import TypeView
 from yamlgen.expressions.template_checks import TemplateAnalysis

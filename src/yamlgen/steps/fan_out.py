@@ -13,7 +13,8 @@ from itertools import product
 from math import prod
 from typing import Any, Final, TypeAlias
 
-from yamlgen.errors import Code, Diagnostic, RowError
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate, shown
 from yamlgen.expressions.static_types import ANYTHING, NamespaceView, SchemaView, TypeView
 from yamlgen.expressions.type_inference import INTEGER

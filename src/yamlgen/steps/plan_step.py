@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal, NamedTuple
+
+from jinja2 import nodes
 
 from yamlgen import model_capabilities
-from yamlgen.expressions.evaluation import evaluate
+from yamlgen.expressions.evaluation import evaluate, parse_expression
+from yamlgen.expressions.jinja_environment import parse
+from yamlgen.expressions.syntax_trees import dumped, members_read
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
-from yamlgen.schemas.native_output_schema import choose_mode
+from yamlgen.schemas.keywords import subschemas
+from yamlgen.schemas.native_output_schema import NOTES, choose_mode
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.batch_config import Batch
 from yamlgen.steps.config_fields import Price, Settings
 from yamlgen.steps.fan_out import Case, FanOut, Scope
 from yamlgen.steps.step_template import Role, StepTemplate
 from yamlgen.value_objects import JSON, Prompt
+
+_MODEL: Final = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,18 @@ class Variant:
         if self.mode != "auto":
             return self.mode
         return choose_mode(outgoing(schema.value)[0], model_capabilities.of(self.model))
+
+
+class StepParts(NamedTuple):
+    """Parts of a step, by the key that they come from; `None` for one that it does not have.
+
+    Attributes:
+        parts: the parts as JSON.
+        trees: the syntax trees of the templates and expressions in them.
+    """
+
+    parts: Mapping[str, Any]
+    trees: Sequence[nodes.Node]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +173,49 @@ class PlanStep(FanOut):
         """Yield further facts for `render --graph`, each as a word and its value."""
         yield from ()
 
+    def asking(self) -> StepParts:
+        """Return the parts that decide which requests the step sends, or which value it computes, by key."""
+        own = self.own_asking()
+        parsed = {"when": self.when, "for_each": self.for_each}
+        trees = {name: parse_expression(source) for name, source in parsed.items() if source is not None}
+        read = [*trees.values(), *own.trees]
+        common: dict[str, Any] = {name: dumped(tree) for name, tree in trees.items()}
+        return StepParts({**common, "samples": self.samples, "matrix": self.combinations(read), **own.parts}, read)
+
+    def own_asking(self) -> StepParts:
+        """Return those of these parts that only its kind has; by default, everything that it declares."""
+        trees = [(parse_expression if each.is_expression else parse)(each.source) for each in self.templates]
+        return StepParts(self.own_keys(frozenset()), trees)
+
+    def accepting(self) -> StepParts:
+        """Return the parts that decide which answers or values are valid, and what happens to the others, by key."""
+        own = self.own_accepting()
+        common = {
+            "output.schema": None if self.schema is None else _bare(self.schema),
+            "on_error": "null" if self.null_if_failed else None,
+            "on_item_error": "null" if self.null_items else None,
+        }
+        return StepParts({**common, **own.parts}, own.trees)
+
+    def own_accepting(self) -> StepParts:
+        """Return those of these parts that only its kind has."""
+        return StepParts({}, [])
+
+    def combinations(self, trees: Iterable[nodes.Node]) -> list[dict[str, JSON]] | None:
+        """Return the combinations of its matrix; the name of a model is in them only if a template reads it."""
+        if self.matrix is None:
+            return None
+        is_read = not self.names_models or _MODEL in members_read(trees, "matrix", self.matrix[0])
+        return [{name: value for name, value in each.items() if is_read or name != _MODEL} for each in self.matrix]
+
+    def code(self) -> Mapping[str, str]:
+        """Return the sha256 of the modules that it runs, in hexadecimal, by their paths relative to the pipeline."""
+        return {}
+
+    def reads(self) -> Mapping[str, str]:
+        """Return the sha256 of the files on which its kept values depend, apart from its modules."""
+        return {}
+
     def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return the step as a file would declare it, with everything resolved.
 
@@ -178,3 +240,12 @@ class PlanStep(FanOut):
         """Return the keys in a file that only its kind has, `output` last."""
         del by_tool
         return {} if self.schema is None else {"output": {"schema": self.schema.value}}
+
+
+def _bare(schema: JSONSchema) -> dict[str, Any]:
+    """Return a schema without what does not affect whether a value is valid."""
+    whole = schema.value
+    for _, part in list(subschemas(whole)):
+        for word in (*NOTES, "$schema"):
+            part.pop(word, None)
+    return whole

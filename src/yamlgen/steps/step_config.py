@@ -49,6 +49,8 @@ class StepConfig(FrozenModel):
     """What a step of the kind does, for the reference."""
     gives: ClassVar[str]
     """What the value of a step of the kind is, for the reference."""
+    has_code: ClassVar[bool] = False
+    """Whether a step of the kind runs modules of the pipeline's folder."""
 
     description: str | None = None
     """A description of the step, for readers. Not sent."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from yamlgen.errors import Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.batch_config import BatchValue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from yamlgen.errors import Mark
+from yamlgen.diagnostics import Mark
 from yamlgen.expressions.references import References
 from yamlgen.parsing.source_map import DataPath, Document, SourceText
 

@@ -7,9 +7,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from yamlgen.expressions.evaluation import evaluate
+from yamlgen.expressions.evaluation import evaluate, parse_expression
+from yamlgen.expressions.syntax_trees import dumped
 from yamlgen.steps.fan_out import Scope
-from yamlgen.steps.plan_step import PlanStep
+from yamlgen.steps.plan_step import PlanStep, StepParts
 from yamlgen.value_objects import JSON
 
 
@@ -26,6 +27,13 @@ class ComputeStep(PlanStep):
         if self.value is not None:
             return evaluate(self.value, scope)
         return {name: evaluate(source, scope) for name, source in (self.values or {}).items()}
+
+    def own_asking(self) -> StepParts:
+        """Return its expressions, as they are parsed."""
+        sources = {"": self.value} if self.value is not None else dict(self.values or {})
+        parsed = {name: parse_expression(source) for name, source in sources.items()}
+        made = {name: dumped(tree) for name, tree in parsed.items()}
+        return StepParts({"value": made[""]} if self.value is not None else {"values": made}, list(parsed.values()))
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return its expressions and the schema of its value."""

@@ -29,7 +29,7 @@ from yamlgen.steps.draw.sampling import (
     grid,
     values_of,
 )
-from yamlgen.suggestions import listing, nearest, suggestion
+from yamlgen.suggestions import correction, listing, nearest, proposal, suggestion
 from yamlgen.value_objects import JSON
 
 Column: TypeAlias = Callable[[str, str], tuple[JSON, ...]]
@@ -193,7 +193,7 @@ class _DrawCompiler:
                 Code.BAD_DRAW, f"`given` of draw `{own}` is the draw itself", at, "write the name of a draw above it"
             )
         elif name not in self.draws:
-            hint = suggestion(name, before, "draws above it") or "`given` must be a draw above it, and there is none"
+            hint = correction(name, before, "draws above it") or "`given` must be a draw above it, and there is none"
             self.add(Code.UNKNOWN_NAME, f"there is no draw `{name}`", at, hint)
         elif name not in before:
             message = f"`given` of draw `{own}` is `{name}`, which is drawn after it"
@@ -214,7 +214,9 @@ class _DrawCompiler:
                 near = nearest(text, missing)
                 if near is not None:
                     missing.remove(near)  # one typing error is one mistake
-                hint = suggestion(text, values if near is None else [near], "its values") or ""
+                hint = suggestion(text, values, "its values") or ""
+                if near is not None:
+                    hint = proposal(text, near, list(values))
                 self.add(Code.BAD_DRAW, f"draw `{name}` is never `{text}`", (*at, text), hint, key=True)
         if missing and rule.otherwise is None:
             message = f"{where} has no case for {listing(missing)} of `{name}`"

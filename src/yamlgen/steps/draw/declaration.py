@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from yamlgen.errors import Diagnostic
+from yamlgen.diagnostics import Diagnostic
 from yamlgen.schemas.types import Type
 from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.draw.checks import compile_draws

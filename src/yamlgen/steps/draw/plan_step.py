@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from yamlgen.canonical_json import canonical
 from yamlgen.steps.draw.rules import DrawRule
-from yamlgen.steps.draw.sampling import Rule, draw
+from yamlgen.steps.draw.sampling import ConditionalDraw, Rule, draw
 from yamlgen.steps.fan_out import Case, Scope
-from yamlgen.steps.plan_step import PlanStep
+from yamlgen.steps.plan_step import PlanStep, StepParts
 from yamlgen.value_objects import JSON
 
 
@@ -44,6 +44,11 @@ class DrawStep(PlanStep):
         item = [] if self.for_each is None else [case.scope["item"], case.twin]
         return draw(self.rules, self.seed, [identity, self.name, *item, case.sample])
 
+    def own_asking(self) -> StepParts:
+        """Return its seed, its rules with the values of their files, and its name, which is a part of the seed."""
+        rules = {name: _parts_of(rule) for name, rule in self.rules.items()}
+        return StepParts({"name": self.name, "seed": self.seed, "draws": rules}, [])
+
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return its seed and its draws."""
         del by_tool
@@ -51,3 +56,15 @@ class DrawStep(PlanStep):
             "seed": self.seed,
             "draws": {name: rule.model_dump(exclude_none=True) for name, rule in self.draws.items()},
         }
+
+
+def _parts_of(rule: Rule) -> list[JSON]:
+    """Return the rule of a draw as JSON."""
+    if isinstance(rule, ConditionalDraw):
+        cases = {name: _parts_of(each) for name, each in rule.cases.items()}
+        return ["cases", rule.name, cases, None if rule.otherwise is None else _parts_of(rule.otherwise)]
+    values = [getattr(rule, each.name) for each in fields(rule)]
+    return [
+        type(rule).__name__,
+        *(value if isinstance(value, tuple | int | float | None) else str(value) for value in values),
+    ]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from yamlgen import model_capabilities
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.schemas import native_output_schema
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.schemas.types import Type

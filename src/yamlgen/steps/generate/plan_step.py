@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from jinja2 import nodes
+
 from yamlgen.errors import RowError
-from yamlgen.expressions.evaluation import evaluate, shown
-from yamlgen.expressions.jinja_environment import render
+from yamlgen.expressions.evaluation import evaluate, parse_expression, shown
+from yamlgen.expressions.jinja_environment import parse, render
+from yamlgen.expressions.syntax_trees import dumped, members_read
 from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
-from yamlgen.steps.config_fields import Settings
+from yamlgen.schemas.native_output_schema import reduce
+from yamlgen.schemas.root_wrapper import outgoing
+from yamlgen.steps.config_fields import Settings, Thinking
 from yamlgen.steps.fan_out import Case, Scope
 from yamlgen.steps.generate.conversation import TakenMessages, TemplateMessage, prompt_of
-from yamlgen.steps.plan_step import PlanStep, Variant
+from yamlgen.steps.plan_step import PlanStep, StepParts, Variant
 from yamlgen.value_objects import JSON, Prompt
 
 
@@ -99,6 +105,45 @@ class GenerateStep(PlanStep):
         del made["kind"]
         return made
 
+    def own_asking(self) -> StepParts:
+        """Return its prompt as it is parsed, its models as requests have them, and the schema as it is sent."""
+        system = None if self.system is None else parse(self.system)
+        turns = [(turn, _parsed(turn)) for turn in self.messages]
+        asked = [self.variants[index] for index in self.asked]
+        parts = {
+            "model": [_keyed(variant.settings) for variant in asked],
+            "system": None if system is None else dumped(system),
+            "messages": [["turns" if isinstance(t, TakenMessages) else t.role, dumped(tree)] for t, tree in turns],
+            "output.schema": None if self.schema is None else [self._sent(self.schema, each) for each in asked],
+        }
+        return StepParts(parts, [*([] if system is None else [system]), *(tree for _, tree in turns)])
+
+    def own_accepting(self) -> StepParts:
+        """Return its checks as they are parsed, the number of its re-asks and the mode of its answers."""
+        trees: list[nodes.Node] = []
+        checks: list[JSON] = []
+        for check in self.checks:
+            condition = parse_expression(check.expression)
+            told = None if check.message is None else parse(check.message)
+            trees += [condition, *([] if told is None else [told])]
+            # Without a message, a re-ask quotes the expression as it is written.
+            checks.append([dumped(condition), shown(check.expression) if told is None else dumped(told)])
+        first = self.variants[0]
+        mode = None if self.schema is None else first.mode
+        parts = {"check": checks or None, "output.reasks": first.reasks, "output.mode": mode}
+        if self.matrix is not None and "model" in members_read(trees, "matrix", self.matrix[0]):
+            parts["matrix"] = self.combinations(trees)
+        return StepParts(parts, trees)
+
+    def _sent(self, schema: JSONSchema, variant: Variant) -> list[JSON]:
+        """Return the schema as the requests of a variant have it."""
+        mode = variant.mode_for(schema)
+        whole, _ = outgoing(schema.value)
+        if mode == "native":
+            return [mode, reduce(whole)]
+        tool = str(schema.value.get("title") or self.name)
+        return [mode, tool, whole] if mode == "tools" else [mode, tool, json.dumps(whole)]  # in text, the order counts
+
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return its models, its messages and its output."""
         first = self.variants[0]
@@ -148,3 +193,19 @@ def _told(check: PlanCheck, scope: Scope) -> str | None:
 
 def _settings(settings: Settings) -> dict[str, Any]:
     return settings.model_dump(exclude_none=True)
+
+
+def _parsed(turn: TemplateMessage | TakenMessages) -> nodes.Node:
+    return parse_expression(turn.source) if isinstance(turn, TakenMessages) else parse(turn.content)
+
+
+def _keyed(settings: Settings) -> dict[str, JSON]:
+    """Return the settings of a model as its requests have them."""
+    made = settings.model_dump(exclude_none=True, include=set(Settings.model_fields))
+    if isinstance(settings.thinking, Thinking):
+        made["thinking"] = {**made["thinking"], "type": settings.thinking_type}
+    elif settings.thinking is not None:
+        made["thinking"] = {"type": settings.thinking}
+    if not settings.stop_sequences:
+        made.pop("stop_sequences", None)
+    return made | {"max_tokens": settings.answer_limit}

@@ -15,7 +15,8 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateError
 
 from yamlgen import model_capabilities
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.expressions.jinja_environment import parse
 from yamlgen.steps.generate.config import Generate, Turn
 from yamlgen.steps.plan_step import Variant

@@ -47,6 +47,7 @@ class Python(StepConfig):
 
     does: ClassVar[str] = "calls your Python function"
     gives: ClassVar[str] = "what the function returns"
+    has_code: ClassVar[bool] = True
 
     kind: Literal["python"] = "python"
     """The kind of the step: `python` calls a function."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.parsing.project_folder import Stamp
 from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.python.config import Python

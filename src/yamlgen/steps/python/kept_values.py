@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.parsing.project_folder import Stamp, is_folder, real, stamp_of
 from yamlgen.parsing.yaml_parser import absence
 from yamlgen.steps.python.config import Python

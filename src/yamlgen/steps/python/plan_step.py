@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
-from yamlgen.expressions.evaluation import evaluate
+from yamlgen.expressions.evaluation import evaluate, parse_expression
+from yamlgen.expressions.syntax_trees import dumped
 from yamlgen.steps.fan_out import Scope
-from yamlgen.steps.plan_step import PlanStep
-from yamlgen.steps.python.dependencies import Dependencies
+from yamlgen.steps.plan_step import PlanStep, StepParts
+from yamlgen.steps.python.dependencies import Dependencies, sources_of
 from yamlgen.steps.python.signatures import Function
 from yamlgen.value_objects import JSON
 
@@ -36,6 +39,31 @@ class PythonStep(PlanStep):
         """Yield the function that it calls."""
         yield self.call
 
+    def own_asking(self) -> StepParts:
+        """Return its function, its arguments as they are parsed, and its files."""
+        parsed = {name: parse_expression(source) for name, source in self.args.items()}
+        args = {name: dumped(tree) for name, tree in parsed.items()}
+        code = self.code() or self.function.source
+        parts = {"call": self.call, "args": args, "python": code, "reads": self.reads()}
+        return StepParts(parts, list(parsed.values()))
+
+    def code(self) -> dict[str, str]:
+        """Return the digests of the function's module and of what it imports from the pipeline's folder.
+
+        The digests are of the text with line feeds, since git may check it out with other line ends.
+        """
+        module = "/".join(self.call.partition(":")[0].split(".")) + ".py"
+        folder = self.function.file.parents[module.count("/")]
+        return {path: _digest(folder / path) for path in sorted(sources_of(folder, module).files)}
+
+    def reads(self) -> dict[str, str]:
+        """Return the digests of the files that the function reads, if its values are kept."""
+        if self.depends is None:
+            return {}
+        folder = self.depends.folder
+        others = sorted(self.depends.files.keys() - self.code().keys())
+        return {path: _digest(folder / path) for path in others if (folder / path).is_file()}
+
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return the call and the schema of its value."""
         kept = self.depends is not None
@@ -43,3 +71,7 @@ class PythonStep(PlanStep):
         if self.depends is not None and self.depends.reads:
             made["reads"] = list(self.depends.reads)
         return made | PlanStep.own_keys(self, by_tool)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()

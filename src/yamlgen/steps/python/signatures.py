@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeGuard
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.parsing.project_folder import leak, open_inside
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import absence
-from yamlgen.suggestions import listing, nearest, suggestion
+from yamlgen.suggestions import correction, listing, nearest
 
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -100,7 +101,7 @@ def find(folder: Path, shown: str, call: str, mark: Mark) -> tuple[FoundFunction
     plain = "__getattr__" not in bound and _is_plain(tree)
     if plain and name not in bound:
         functions = [known for known, nodes in bound.items() if any(isinstance(node, _DEFINITIONS) for node in nodes)]
-        hint = suggestion(name, functions, "functions there") or "define it there"
+        hint = correction(name, functions, "functions there") or "define it there"
         return None, [Diagnostic(Code.UNKNOWN_FUNCTION, f"{place} has no function `{name}`", mark, hint)]
     function = Function(file, name, hashlib.sha256(source).hexdigest())
     return FoundFunction(function, _signature(bound[name]) if plain else None), []
@@ -130,7 +131,7 @@ def check_args(found: FoundFunction, args: Mapping[str, Mark], call: Mark) -> It
             if near is not None:
                 missing.remove(near)  # one typing error is one mistake
             known = signature.named if near is None else [near]
-            hint = suggestion(arg, known, "its parameters") or "remove it: the function accepts no keyword arguments"
+            hint = correction(arg, known, "its parameters") or "remove it: the function accepts no keyword arguments"
             yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` has no parameter `{arg}`", mark, hint)
     for parameter in missing:
         if parameter in signature.nameless:
