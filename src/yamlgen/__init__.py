@@ -4,6 +4,7 @@ The functions match the commands of the command line:
 
 - `init`, `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry`
   are the async versions of `plan`, `run` and `retry`.
+- `status` tells whether pipelines are up to date, and `astatus` is its async version. `lock` writes their locks.
 - `test` runs the tests of pipelines on recorded answers, and `atest` is its async version. `cases_from_run` writes
   tests out of a run.
 - `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `cancel` cancels batches, and `prune`
@@ -22,9 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from yamlgen.api.commands import aplan, aretry, arun, plan, retry, run
+    from yamlgen.api.differences import DiffReport, adiff, diff
     from yamlgen.api.history import Pruning, cancel, export, failures, prune, rows, runs, show
     from yamlgen.api.loaded_pipeline import Pipeline
     from yamlgen.api.loading import load, validate
+    from yamlgen.api.lock_files import LockChange, lock
+    from yamlgen.api.pipeline_status import PipelineStatus, astatus, status
     from yamlgen.api.pipeline_views import render
     from yamlgen.api.preview import Preview
     from yamlgen.api.project_files import init, schema
@@ -33,7 +37,8 @@ if TYPE_CHECKING:
     from yamlgen.api.simulated_api import simulate
     from yamlgen.api.stored_run import Export, Run
     from yamlgen.api.tests import atest, test
-    from yamlgen.errors import Diagnostic, InvalidPipeline, RowError, RunStopped, YamlgenError
+    from yamlgen.diagnostics import Diagnostic, InvalidPipeline
+    from yamlgen.errors import RowError, RunStopped, YamlgenError
     from yamlgen.events import RunForecast
     from yamlgen.llm.llm import AnthropicLLM
     from yamlgen.testing.verdicts import TestReport
@@ -42,10 +47,13 @@ __version__: str
 
 _HOMES = {
     "AnthropicLLM": "yamlgen.llm.llm",
-    "Diagnostic": "yamlgen.errors",
+    "Diagnostic": "yamlgen.diagnostics",
+    "DiffReport": "yamlgen.api.differences",
     "Export": "yamlgen.api.stored_run",
-    "InvalidPipeline": "yamlgen.errors",
+    "InvalidPipeline": "yamlgen.diagnostics",
+    "LockChange": "yamlgen.api.lock_files",
     "Pipeline": "yamlgen.api.loaded_pipeline",
+    "PipelineStatus": "yamlgen.api.pipeline_status",
     "Preview": "yamlgen.api.preview",
     "Pruning": "yamlgen.api.history",
     "Result": "yamlgen.api.results",
@@ -55,16 +63,20 @@ _HOMES = {
     "RunStopped": "yamlgen.errors",
     "TestReport": "yamlgen.testing.verdicts",
     "YamlgenError": "yamlgen.errors",
+    "adiff": "yamlgen.api.differences",
     "aplan": "yamlgen.api.commands",
     "aretry": "yamlgen.api.commands",
     "arun": "yamlgen.api.commands",
+    "astatus": "yamlgen.api.pipeline_status",
     "atest": "yamlgen.api.tests",
     "cancel": "yamlgen.api.history",
     "cases_from_run": "yamlgen.api.run_cases",
+    "diff": "yamlgen.api.differences",
     "export": "yamlgen.api.history",
     "failures": "yamlgen.api.history",
     "init": "yamlgen.api.project_files",
     "load": "yamlgen.api.loading",
+    "lock": "yamlgen.api.lock_files",
     "plan": "yamlgen.api.commands",
     "prune": "yamlgen.api.history",
     "render": "yamlgen.api.pipeline_views",
@@ -75,6 +87,7 @@ _HOMES = {
     "schema": "yamlgen.api.project_files",
     "show": "yamlgen.api.history",
     "simulate": "yamlgen.api.simulated_api",
+    "status": "yamlgen.api.pipeline_status",
     "test": "yamlgen.api.tests",
     "validate": "yamlgen.api.loading",
 }
@@ -82,9 +95,12 @@ _HOMES = {
 __all__ = [
     "AnthropicLLM",
     "Diagnostic",
+    "DiffReport",
     "Export",
     "InvalidPipeline",
+    "LockChange",
     "Pipeline",
+    "PipelineStatus",
     "Preview",
     "Pruning",
     "Result",
@@ -94,16 +110,20 @@ __all__ = [
     "RunStopped",
     "TestReport",
     "YamlgenError",
+    "adiff",
     "aplan",
     "aretry",
     "arun",
+    "astatus",
     "atest",
     "cancel",
     "cases_from_run",
+    "diff",
     "export",
     "failures",
     "init",
     "load",
+    "lock",
     "plan",
     "prune",
     "render",
@@ -114,6 +134,7 @@ __all__ = [
     "schema",
     "show",
     "simulate",
+    "status",
     "test",
     "validate",
 ]

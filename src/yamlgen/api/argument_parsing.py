@@ -10,7 +10,7 @@ from pathlib import Path
 
 from yamlgen.api.loaded_pipeline import Pipeline
 from yamlgen.api.loading import check
-from yamlgen.errors import Diagnostic, InvalidPipeline
+from yamlgen.diagnostics import Diagnostic, InvalidPipeline
 from yamlgen.pipeline.parameters import read_value
 from yamlgen.value_objects import JSON
 

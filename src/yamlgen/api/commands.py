@@ -55,6 +55,8 @@ async def arun(  # noqa: PLR0913 - the options of the command
     detach: bool = False,
     batch_delay: float = 0.0,
     watched: bool = False,
+    lock: bool = False,
+    locked: bool = False,
     on_event: Emit | None = None,
 ) -> Result:
     """Run a pipeline, write its files as the command line does, and return the result.
@@ -97,6 +99,10 @@ async def arun(  # noqa: PLR0913 - the options of the command
         batch_delay: seconds after which each simulated batch ends.
         watched: somebody is at a terminal: an API that cannot be reached is reported within seconds. Otherwise the run
             waits for it as long as `max_pause` allows, if it is set.
+        lock: after a whole run, write its lock (`NAME.lock.json`) next to the pipeline. If other pipelines run first,
+            each writes its own.
+        locked: do not run, nor anything before it, if steps, Python functions, the type of an output or a model differ
+            from the lock.
         on_event: called with every event of the run.
 
     Returns:
@@ -129,6 +135,8 @@ async def arun(  # noqa: PLR0913 - the options of the command
         detach=detach,
         batch_delay=batch_delay,
         watched=watched,
+        lock=lock,
+        locked=locked,
     )
     return await _run(loaded(pipeline, overrides, input, rows), params, options, on_event)
 
@@ -308,4 +316,5 @@ async def _run(
     lost = [step.as_json() for step in done.report.lost_steps]
     paid = done.report.paid
     output = None if done.paths.printed == first else done.paths.of(first)[0].path
-    return Result(failures, items, lost, paid.usage, paid.cost_usd, done.report, output, stored, tuple(stages))
+    cost = paid.cost_usd
+    return Result(failures, items, lost, paid.usage, cost, done.report, output, stored, tuple(stages), done.lock)

@@ -12,7 +12,8 @@ from yamlgen.api.loaded_pipeline import Pipeline
 from yamlgen.api.loading import check, refuse_both
 from yamlgen.data.given_rows import SHOWN as FROM_PYTHON
 from yamlgen.data.given_rows import GivenRows
-from yamlgen.errors import Code, InvalidPipeline, UsageError, YamlgenError
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.option_names import by_surface, option
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.run_reader import RunEntry

@@ -149,7 +149,7 @@ def _old(run_reader: RunReader, keep: int | None, older: timedelta | None) -> li
     runs = run_reader.runs()
     if keep == 0:
         return runs
-    whole = [run for run in runs if _is_whole(run)]
+    whole = [run for run in runs if run.is_whole]
     if not whole:
         return []
     old = runs[: runs.index(whole[-(keep or 1) :][0])]
@@ -161,11 +161,6 @@ def _old(run_reader: RunReader, keep: int | None, older: timedelta | None) -> li
         if run.retry and run.name not in gone:
             gone.discard(run.retry)
     return [run for run in old if run.name in gone]
-
-
-def _is_whole(run: RunEntry) -> bool:
-    """Return whether a run has finished all rows of its input."""
-    return run.status == "finished" and not (run.about["limit"] or run.missing or run.name.endswith(TESTED))
 
 
 def prune_runs(

@@ -14,7 +14,8 @@ from yamlgen.data.input_file import InputFile
 from yamlgen.data.input_sources import selection_of
 from yamlgen.data.row_selection import EVERY_ROW
 from yamlgen.data.source import Source
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, near
+from yamlgen.diagnostics import Diagnostic, InvalidPipeline
+from yamlgen.errors import Code, near
 from yamlgen.output.files import OutputPaths, output_paths
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile

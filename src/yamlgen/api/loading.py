@@ -17,9 +17,10 @@ from yamlgen.api.stages import Link, StageFinder, schema_of, with_outputs, with_
 from yamlgen.data.given_rows import GivenRows
 from yamlgen.data.input_head import PEEK, InputHead, read_head
 from yamlgen.data.input_sources import most_rows, selection_of, source_of
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, Mark, UsageError
+from yamlgen.diagnostics import Diagnostic, InvalidPipeline, Mark
+from yamlgen.errors import Code, UsageError
 from yamlgen.option_names import by_surface
-from yamlgen.parsing.project_folder import is_folder
+from yamlgen.parsing.hint_fixes import with_fixes
 from yamlgen.pipeline.file_settings import setting_marks
 from yamlgen.pipeline.parsed_file import ParsedFile, read
 from yamlgen.planning.compiled_pipeline import CompiledPipeline, in_order
@@ -31,13 +32,6 @@ from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
     from yamlgen.testing.suite import CheckedSuite
-
-
-def files_in(path: Path) -> list[Path]:
-    """Return the pipeline and test files in a folder, sorted; for anything else, the path itself."""
-    if not is_folder(path):
-        return [path]
-    return sorted(child for child in path.iterdir() if child.suffix in (".yaml", ".yml") and child.is_file())
 
 
 def check_file(
@@ -98,8 +92,9 @@ def check(  # noqa: PLR0913 - each caller sets a few of them
     parsed, diagnostics = read(path, shown, overrides, given, rows_given=rows is not None)
     if parsed is not None and is_test_file(path) and parsed.is_broken("cases"):
         return None, (_of_tests(shown),)
+    is_own = not (overrides or input is not None or rows is not None)  # otherwise a mistake may be in what is given
     if parsed is None:
-        return None, tuple(diagnostics)
+        return None, tuple(with_fixes(diagnostics, shown, certain=is_own))
     source = source_of(parsed.pipeline.input, parsed.path, parsed.shown, is_given=given is not None, rows=rows)
     most = most_rows(parsed.pipeline.input)
     odd: list[Diagnostic] = []
@@ -127,6 +122,7 @@ def check(  # noqa: PLR0913 - each caller sets a few of them
     if examine and plan is not None and refused is None:
         more |= dict.fromkeys(_failing(plan, parsed, head, told))
     found = tuple(in_order([*told, *more], parsed.shown))
+    found = tuple(with_fixes(found, shown, certain=is_own))
     if plan is None or any(each.severity == "error" for each in found):
         return None, found
     columns, changed = (head.columns, unfiltered), dict(overrides or {})
@@ -258,7 +254,7 @@ def load(
         InvalidPipeline: the file has errors; `.diagnostics` contains all of them with their places.
         UsageError: a value of `rows` is not a row; or both `input` and `rows` are set.
     """
-    pipeline, diagnostics = check(path, overrides=_texts(overrides), input=input, rows=rows, examine=False)
+    pipeline, diagnostics = check(path, overrides=texts_of(overrides), input=input, rows=rows, examine=False)
     if pipeline is None:
         raise InvalidPipeline(diagnostics)
     return pipeline
@@ -303,9 +299,9 @@ def validate(
     """
     if is_test_file(Path(path)):
         return check_suite(path)[1]
-    return list(check(path, params=params, overrides=_texts(overrides))[1])
+    return list(check(path, params=params, overrides=texts_of(overrides))[1])
 
 
-def _texts(overrides: Mapping[str, JSON] | None) -> dict[str, str]:
+def texts_of(overrides: Mapping[str, JSON] | None) -> dict[str, str]:
     """Return overrides as YAML strings."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in (overrides or {}).items()}

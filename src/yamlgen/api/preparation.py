@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,19 +15,21 @@ from yamlgen.cancellation import Cancellation
 from yamlgen.claude.prices import price_function_of
 from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.claude.provider_setup import open_provider
+from yamlgen.comparison.lock import Lock, lock_path, read_lock
 from yamlgen.data.source import Source, no_rows
 from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
-from yamlgen.errors import Code, UsageError
+from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.events import RunForecast
-from yamlgen.interfaces import Model, PriceFunction
+from yamlgen.interfaces import Model, PriceFunction, RowSink
 from yamlgen.option_names import by_surface
 from yamlgen.planning.estimate import Forecaster
 from yamlgen.planning.plan import Plan
+from yamlgen.planning.request_costs import History
 from yamlgen.store.location import StoreLocation, location_of, make_folder
 from yamlgen.store.run_recorder import ReusePolicy
 from yamlgen.store.run_session import StoreSession, locked_connection, open_runs, open_session
-from yamlgen.value_objects import JSON, Prompt
+from yamlgen.value_objects import JSON, InputRow, Prompt
 
 FEW: Final = 100
 """About how many rows the estimate looks at if the store has no answers."""
@@ -69,26 +71,44 @@ class Preparation:
         Args:
             quick: look at a sample of the rows only, so that it takes no noticeable time.
         """
-        run_reader, run_recorder = self.session.run_reader, self.session.run_recorder
         rows = self.source.rows(self.rows, self.plan.columns)
         if quick:
-            share = (SAMPLE if run_reader.holds_answers() else FEW) / self.rows
+            share = (SAMPLE if self.session.run_reader.holds_answers() else FEW) / self.rows
             rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
-        answerer = self.provider.answerer()
-
-        def is_waiting(key: bytes) -> bool:
-            return not self.session.run_reader.place.simulated and run_recorder.batches.is_sent(key)
-
-        async with self.provider.open(self.plan, Cancellation(), run_recorder) as models:
-            past = {
-                variant.name: run_reader.past(step.name, models[variant.name].request(Prompt(None, ())), answerer)
-                for step, variant in self.plan.variants
-            }
-            counted = Forecaster(self.plan, models, past, self.price_functions, run_recorder.allows, is_waiting)
-            step_runner = StepRunner(models, value_cache=run_recorder)
-            await RowScheduler(self.plan, step_runner, counted, lambda _: None, Cancellation()).run(rows)
+        async with self.provider.open(self.plan, Cancellation(), self.session.run_recorder) as models:
+            counted = self.forecaster(models)
+            await self.go_over(rows, models, counted)
             forecast = replace(counted.forecast(self.rows), simulation=self.simulation)
             return forecast, asked_by_tool(models)
+
+    def forecaster(
+        self, models: Mapping[str, Model], is_left_out: Callable[[str, str, bytes], bool] = lambda *_: False
+    ) -> Forecaster:
+        """Return a forecaster for rows that the store answers, with the usage of earlier answers."""
+        run_reader, answerer = self.session.run_reader, self.provider.answerer()
+        lock = self._lock()
+        past: dict[str, History | None] = {
+            variant.name: run_reader.past(step.name, models[variant.name].request(Prompt(None, ())), answerer)
+            or (None if lock is None else lock.history(step.name, variant.model))
+            for step, variant in self.plan.variants
+        }
+        allows = self.session.run_recorder.allows
+        return Forecaster(self.plan, models, past, self.price_functions, allows, self.is_waiting, is_left_out)
+
+    def is_waiting(self, key: bytes) -> bool:
+        """Return whether the request with a key is in a batch already."""
+        return not self.session.run_reader.place.simulated and self.session.run_recorder.batches.is_sent(key)
+
+    async def go_over(self, rows: Iterable[InputRow], models: Mapping[str, Model], sink: RowSink) -> None:
+        """Take rows through the plan with stored answers alone: nothing is sent, and no function is called."""
+        step_runner = StepRunner(models, value_cache=self.session.run_recorder)
+        await RowScheduler(self.plan, step_runner, sink, lambda _: None, Cancellation()).run(rows)
+
+    def _lock(self) -> Lock | None:
+        """Return the lock of the pipeline, for its sizes: of the API's answers, not of simulated ones."""
+        with suppress(YamlgenError):  # a lock that cannot be used is not needed to run
+            return None if self.simulation is not None else read_lock(lock_path(self.plan.file))
+        return None
 
 
 def asked_by_tool(models: Mapping[str, Model]) -> frozenset[str]:
@@ -107,6 +127,7 @@ async def prepare(
     plan: Plan,
     options: RunOptions,
     holder: str | None = None,
+    place: StoreLocation | None = None,
 ) -> AsyncIterator[Preparation]:
     """Open what a run of `plan` needs, for as long as the context lasts.
 
@@ -115,6 +136,7 @@ async def prepare(
         plan: its plan, including the options.
         options: how the run differs from the file.
         holder: the name of the run that locks the store to write to it. Default: the store is only read.
+        place: the store. Default: that of the pipeline file.
 
     Raises:
         EnvironmentProblem: there is no input, or the store is in use or cannot be read.
@@ -126,7 +148,7 @@ async def prepare(
         sends, retries = holder is not None, options.retry is not None
         reached = open_provider(plan.runtime, options.simulation, sends=sends, watched=options.watched, retries=retries)
         provider = await stack.enter_async_context(reached)
-        place = location_of(plan.file, options.store, simulated=options.simulate)
+        place = place or location_of(plan.file, options.store, simulated=options.simulate)
         if pipeline.source.query is not None and holder is not None:
             make_folder(place.folder)
         given = stack.enter_context(opened_input(pipeline, plan, place.folder, options))

@@ -69,7 +69,7 @@ async def preview(
         found = _row(source, plan, row, tell)
     simulated = open_provider(plan.runtime, SimulatorSettings())
     async with simulated as provider, provider.open(plan, Cancellation()) as models, as_asked(plan) as asked:
-        return await _RowRequests(plan, models, {**models, **asked}, found, tell).make()
+        return await requests_of(plan, models, {**models, **asked}, found, tell=tell)
 
 
 @asynccontextmanager
@@ -113,6 +113,30 @@ def _row(source: Source, plan: Plan, row: str | int, tell: Callable[[str], objec
     raise UsageError(f"{source.name()} {has} no row {id_name(name)}", code=Code.NO_ROWS, hint=hint)
 
 
+async def requests_of(
+    plan: Plan,
+    models: Mapping[str, Model],
+    asked: Mapping[str, Model],
+    row: InputRow,
+    known: Mapping[str, Answer] | None = None,
+    tell: Callable[[str], object] = bool,
+) -> list[Preview]:
+    """Return the requests of a row.
+
+    Args:
+        plan: the plan.
+        models: the models that simulate answers.
+        asked: the models of a run.
+        row: the row.
+        known: the answers that are known, by step; the others are simulated.
+        tell: called with a note about a step that fails.
+
+    Raises:
+        RowError: a template fails for this row.
+    """
+    return await _RowRequests(plan, models, asked, row, tell, known or {}).make()
+
+
 @dataclass
 class _RowRequests:
     plan: Plan
@@ -120,6 +144,7 @@ class _RowRequests:
     asked: Mapping[str, Model]
     row: InputRow
     tell: Callable[[str], object]
+    known: Mapping[str, Answer]
 
     async def make(self) -> list[Preview]:
         """Return the requests, step by step; if one needs an answer, a simulated one is filled in."""
@@ -137,6 +162,9 @@ class _RowRequests:
                         continue
                     for case, request in step.requests(scope, self.asked):
                         made.append(Preview(step.name, step.spoken(case), request, seen))
+                    if step.name in self.known:
+                        outputs[step.name] = self.known[step.name]
+                        continue
                     if any(step.name in other.needs for other in self.plan.steps):
                         outputs[step.name] = await self._value(step, scope)
             except RowError as error:

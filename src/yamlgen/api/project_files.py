@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+from yamlgen.api.found_files import pipelines_in
+from yamlgen.api.github_workflow import WORKFLOW, installed_requirement, repository_of, workflow_text
 from yamlgen.errors import Code, EnvironmentProblem, UsageError
 from yamlgen.option_names import by_surface
 from yamlgen.pipeline import json_schema
@@ -25,8 +27,11 @@ GIT_IGNORE: Final = ".gitignore"
 IGNORED: Final = (".yamlgen/", "out/", ".env")
 """What the `.gitignore` of a new project lists: the store, the outputs and the file of keys."""
 
-_STARTER: Final = (
-    "pipeline.yaml",
+STARTER: Final = "pipeline.yaml"
+"""The pipeline of a new project."""
+
+_STARTER_FILES: Final = (
+    STARTER,
     "data/reviews.csv",
     "schemas/facts.json",
     "pipeline.test.yaml",
@@ -57,17 +62,43 @@ def schema(*, write: str | Path | None = None) -> dict[str, JSON]:
     return found
 
 
-def init(folder: str | Path = ".") -> list[Path]:
+def init(folder: str | Path = ".", *, ci: Literal["github"] | None = None) -> list[Path]:
     """Create a small pipeline with a test to start from, as `yamlgen init` does, and return its files.
 
     Args:
         folder: the folder for the files. Default: the current folder.
+        ci: also write a workflow that checks pull requests. In a folder with pipelines or tests, nothing else is
+            written.
 
     Raises:
         UsageError: one of the files exists; nothing was written.
         EnvironmentProblem: a file cannot be written.
     """
-    return list(write_starter(Path(folder)))
+    return list(write_project(Path(folder), ci))
+
+
+def write_project(folder: Path, ci: str | None = None) -> Iterator[Path]:
+    """Write what `init` writes, and yield each file.
+
+    Raises:
+        UsageError: one of the files exists; nothing was written.
+        EnvironmentProblem: a file cannot be written.
+    """
+    if ci is None:
+        yield from write_starter(folder)
+        return
+    if ci != "github":
+        raise UsageError(f"`ci` is {ci!r}", code=Code.BAD_PARAM, hint="use `github`")
+    root, inside = repository_of(folder)
+    workflow = root / WORKFLOW
+    if workflow.exists():
+        message = f"{workflow} exists; nothing was written"
+        raise UsageError(message, code=Code.OUTPUT_PATH, hint="remove it to have it written anew")
+    found = pipelines_in(folder)
+    if not (found.pipelines or found.tests):
+        yield from write_starter(folder)
+    _write_new(workflow, workflow_text(inside, installed_requirement()))
+    yield workflow
 
 
 def write_schema(target: Path) -> list[Path]:
@@ -119,7 +150,7 @@ def write_starter(folder: Path) -> Iterator[Path]:
         EnvironmentProblem: a file cannot be written.
     """
     starter = files("yamlgen.api").joinpath("starter")
-    texts = {name: starter.joinpath(name).read_text(encoding="utf-8") for name in _STARTER}
+    texts = {name: starter.joinpath(name).read_text(encoding="utf-8") for name in _STARTER_FILES}
     texts |= {SCHEMA_FILE: schema_text(), TEST_SCHEMA_FILE: suite_schema.committed()}
     taken = [str(folder / name) for name in texts if (folder / name).exists()]
     taken += [str(parent) for name in _FOLDERS if (parent := folder / name).exists() and not parent.is_dir()]
@@ -130,11 +161,15 @@ def write_starter(folder: Path) -> Iterator[Path]:
     if not (folder / GIT_IGNORE).exists():
         texts[GIT_IGNORE] = "".join(f"{each}\n" for each in IGNORED)
     for name, text in texts.items():
-        path = folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise EnvironmentProblem(f"cannot write {path}: {error.strerror}", code=Code.DISK) from None
-        yield path
+        _write_new(folder / name, text)
+        yield folder / name
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that does not exist yet, with its folders."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise EnvironmentProblem(f"cannot write {path}: {error.strerror}", code=Code.DISK) from None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from yamlgen.data.input_head import InputHead
 from yamlgen.data.source import Source
 from yamlgen.data.sql_query import SqlIssue, SqlQuery, extra_missing
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 from yamlgen.formats.format_table import format_of
-from yamlgen.parsing.project_folder import is_file
+from yamlgen.parsing.project_folder import is_file, is_pointer
 from yamlgen.pipeline.file_settings import check_settings
 from yamlgen.pipeline.parsed_file import ParsedFile
 
@@ -26,7 +27,10 @@ def checked_head(parsed: ParsedFile, source: Source, query: SqlQuery) -> tuple[I
     if parsed.is_broken_within("input"):
         return InputHead(source), []
     files = [file for table in query.tables for file in table.files]
-    has_all = all(file.path and is_file(file.path) and (file.format or format_of(file.path)) for file in files)
+    has_all = all(
+        file.path and is_file(file.path) and not is_pointer(file.path) and (file.format or format_of(file.path))
+        for file in files
+    )
     is_readable = query.is_ready and has_all and not check_settings(parsed, None)
     document = parsed.document
     try:

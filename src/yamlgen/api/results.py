@@ -20,6 +20,7 @@ from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, Step
 from yamlgen.value_objects import JSON, Usage
 
 if TYPE_CHECKING:  # a list of runs does not load the formats, and a summary not the store
+    from yamlgen.api.lock_files import LockChange
     from yamlgen.api.stored_run import Run
     from yamlgen.output.files import OutputPaths as OutputPaths  # noqa: PLC0414
     from yamlgen.output.files import RowsFile as RowsFile  # noqa: PLC0414
@@ -76,6 +77,7 @@ class Result:
         output: the file of the rows, of the first output and its first part; `None` if they were printed.
         stages: the other pipelines whose outputs the run reads, in the order in which they run; what they cost is not
             in `cost_usd`.
+        lock: what has changed in the lock, with `lock=True`.
     """
 
     failures: list[dict[str, JSON]]
@@ -87,6 +89,7 @@ class Result:
     output: Path | None
     _run: Run = field(repr=False)
     stages: tuple[StageResult, ...] = ()
+    lock: LockChange | None = None
 
     def rows(self, output: str | None = None) -> list[dict[str, JSON]]:
         """Return the rows of an output in input order, as the run wrote them to its file.

@@ -15,7 +15,8 @@ from yamlgen.api.loading import check_suite, load
 from yamlgen.api.recording_runs import secrets_of, still_recorded
 from yamlgen.api.stored_run import Run, find_row
 from yamlgen.canonical_json import canonical
-from yamlgen.errors import Code, InvalidPipeline, UsageError, YamlgenError, near
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import Code, UsageError, YamlgenError, near
 from yamlgen.expressions.evaluation import shown
 from yamlgen.option_names import option
 from yamlgen.output.atomic_write import replacing

@@ -24,10 +24,13 @@ from yamlgen.api.chosen_outputs import chosen_paths, find_output
 from yamlgen.api.confirmation import Confirm, check_confirmed
 from yamlgen.api.json_version import versioned
 from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.lock_files import LockChange, locked_to, other_models, write_lock
 from yamlgen.api.preparation import Preparation, prepare
+from yamlgen.api.run_facts import recorded_facts, stored_facts
 from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
-from yamlgen.canonical_json import fingerprint
+from yamlgen.comparison.lock import Lock, lock_path
+from yamlgen.comparison.locked_parts import RowsDigest
 from yamlgen.data.source import Source
 from yamlgen.engine.local_engine import LocalEngine
 from yamlgen.engine.spending_limits import Budget
@@ -46,10 +49,9 @@ from yamlgen.events import (
 from yamlgen.option_names import by_surface, option
 from yamlgen.output.atomic_write import Staging
 from yamlgen.output.failure_records import compose_failed
-from yamlgen.output.files import OutputPaths, Written, composed, output_paths, prepared, publish
+from yamlgen.output.files import OutputPaths, Written, composed, output_digest, output_paths, prepared, publish
 from yamlgen.output.row_composer import OutputCounts, RowComposer, outputs_of
 from yamlgen.output.stdout_writer import Printer, PrinterThread
-from yamlgen.planning.expansion import resolved
 from yamlgen.planning.plan import Plan
 from yamlgen.reports.record_file import run_record, surroundings
 from yamlgen.reports.report import Report
@@ -67,12 +69,13 @@ class _Unwanted(Exception):  # noqa: N818 - not an error
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A finished run: its report, its files, and its place in the store."""
+    """A finished run: its report, its files, its place in the store, and what became of its lock."""
 
     report: Report
     paths: OutputPaths
     entry: RunEntry
     place: StoreLocation
+    lock: LockChange | None = None
 
 
 async def execute(  # noqa: PLR0913 - the parts of a run
@@ -106,7 +109,7 @@ async def execute(  # noqa: PLR0913 - the parts of a run
     plan = options.over(pipeline.plan(params))
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}{'' if tested is None else TESTED}"
     work = _RunExecution(pipeline, plan, options, name, cancellation, [] if emit is None else [emit], stdout)
-    work.tested = tested
+    work.tested, work.locked = tested, locked_to(pipeline, plan) if options.locked else None
     async with prepare(pipeline, plan, options, f"run {name}") as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question needs the forecast of all rows
@@ -117,7 +120,14 @@ async def execute(  # noqa: PLR0913 - the parts of a run
                 work.tell(RunWarned(message))
             work.tell(forecast)
             check_confirmed(forecast, plan, options, confirm)
-            return await work.go(ready, by_tool, staging)
+            done = await work.go(ready, by_tool, staging)
+    if not options.lock or tested is not None:
+        return done
+    try:
+        lock = await in_thread(partial(write_lock, pipeline, params, done.place, done.entry.name))
+    except YamlgenError as error:  # the run is finished: its report is not lost
+        lock = LockChange(lock_path(pipeline.path), note=error.message, is_written=False, error=error)
+    return replace(done, lock=lock)
 
 
 class _RunExecution:
@@ -148,6 +158,8 @@ class _RunExecution:
         simulated, limit = options.simulate, options.limit
         self.paths = output_paths(plan.outputs, plan.folder, self.given, simulated=simulated, limit=limit)
         self.counts: dict[str, OutputCounts] = {}
+        self.digest = RowsDigest()
+        self.locked: Lock | None = None
 
     def tell(self, event: Event) -> None:
         for listener in self.listeners:
@@ -166,9 +178,9 @@ class _RunExecution:
 
     async def go(self, ready: Preparation, by_tool: frozenset[str], staging: Staging) -> FinishedRun:
         """Run every row, and publish the files."""
-        about = {**self._about(ready), **surroundings(self.plan.folder)}
-        kept = {**about, "resolved": resolved(self.plan, by_tool), "options": self._options(), "rows": ready.rows}
-        kept["types"] = {output.name: output.type.value for output in self.plan.outputs}
+        facts = recorded_facts(self.pipeline, ready, self.options, self.paths)
+        about = {**facts, **surroundings(self.plan.folder)}
+        kept = {**about, **stored_facts(self.pipeline, ready, self.options, self.given, by_tool)}
         kept |= {} if self.tested is None else {"test": self.tested}
         run_reader, clock, started = ready.session.run_reader, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
@@ -183,8 +195,11 @@ class _RunExecution:
                 error = self._unfinished(ready.rows)
                 if error is None:
                     await self._verify(ready.source)
+                    for message in () if self.locked is None else other_models(run_reader, run.entry, self.locked):
+                        self.tell(RunWarned(message))
                     self.report.seconds = time.monotonic() - clock
-                    record = versioned(run_record(self.report, about, started))
+                    digest = self.digest.value if self.pipeline.source.is_repeatable else None
+                    record = versioned({**run_record(self.report, about, started), "input_digest": digest})
                     if self.tested is None:
                         await self._publish(run_reader.place, run.entry, record, staging)
                     await _whole(run.end("finished", record))
@@ -220,7 +235,7 @@ class _RunExecution:
         )
         engine = LocalEngine(self.plan, ready.provider, ready.session.run_recorder, self.tell, self.cancellation, desk)
         try:
-            await engine.run(rows(), UnreadRows(ready.rows, rows))
+            await engine.run(self.digest.of(rows()), UnreadRows(ready.rows, rows))
             self.undone = engine.undone
         except asyncio.CancelledError:  # do not wait for a reader that does not read
             if printer is not None:
@@ -308,8 +323,11 @@ class _RunExecution:
                 check()
                 yield line
 
+        digests: dict[Path, str] = {}
+
         def recorded() -> dict[str, JSON]:
             for composer in composers:
+                composer.counts.digest = output_digest(self.paths.of(composer.output.name), digests)
                 self.counts.setdefault(composer.output.name, composer.counts)
             outputs = (output for output in self.plan.outputs if output.name in self.counts)
             record["outputs"] = {output.name or STEP: self.counts[output.name].as_json() for output in outputs}
@@ -335,6 +353,7 @@ class _RunExecution:
                 failed=(lambda: wanted(compose_failed(run_reader, entry))) if failed else None,
                 record=recorded,
                 tell=record["warnings"].append,
+                digests=digests,
             )
 
     @contextmanager
@@ -345,43 +364,6 @@ class _RunExecution:
         with open_runs(place) as run_reader, RowComposer(run_reader, entry, output) as composer:
             yield Printer(getattr(stream, "raw", stream), composer.line)
             self.counts[output.name] = composer.counts
-
-    def _about(self, ready: Preparation) -> dict[str, JSON]:
-        plan = self.plan
-        return {
-            "pipeline": {
-                "name": plan.name,
-                "file": self.pipeline.shown,
-                "hash": fingerprint(self.pipeline.parsed.document.data),
-            },
-            "params": dict(plan.params),
-            "overrides": dict(self.pipeline.overrides),
-            "models": {variant.name: variant.model for _, variant in plan.variants},
-            "input": ready.source.name(),
-            "output": self.paths.names(plan.folder),
-            "limit": self.options.limit,
-            "headers": list(ready.provider.headers().names),
-            "address": ready.provider.answerer(),
-            "simulated": self.options.simulate,
-            "simulation": ready.simulation,
-            "provenance": any(output.config.provenance for output in plan.outputs),
-        }
-
-    def _options(self) -> dict[str, JSON]:
-        """Return the options that a retry reuses."""
-        given, source = self.pipeline.input, self.pipeline.source
-        if source.is_from_python:
-            given = source.name()
-        elif given not in (None, "-"):
-            given = source.location
-        return {
-            "input": given,
-            "output": {name: path if path == "-" else str(Path(path).absolute()) for name, path in self.given.items()},
-            "limit": self.options.limit,
-            "faults": list(self.options.faults),
-            "seed": self.options.seed,
-            "batch": self.options.batch,
-        }
 
 
 async def _whole(work: Coroutine[Any, Any, None], hurry: Callable[[], object] = bool) -> None:

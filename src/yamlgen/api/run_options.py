@@ -46,6 +46,8 @@ class RunOptions:
     detach: bool = False
     batch_delay: float = 0.0
     watched: bool = False
+    lock: bool = False
+    locked: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):

@@ -16,13 +16,15 @@ from typing import Final
 
 from yamlgen.api.loaded_pipeline import Pipeline, PipelineStage
 from yamlgen.api.loading import check_built
+from yamlgen.api.lock_files import locked_to, write_lock
 from yamlgen.api.preparation import estimate
 from yamlgen.api.run_execution import FinishedRun
 from yamlgen.api.run_options import RunOptions
 from yamlgen.api.stages import stages_behind
 from yamlgen.canonical_json import fingerprint
+from yamlgen.diagnostics import InvalidPipeline
 from yamlgen.environment import variable
-from yamlgen.errors import Code, FailedStage, InvalidPipeline, LimitReached, YamlgenError
+from yamlgen.errors import Code, FailedStage, LimitReached, YamlgenError
 from yamlgen.events import RunForecast
 from yamlgen.option_names import by_surface
 from yamlgen.output.atomic_write import replacing
@@ -151,6 +153,9 @@ async def run_stages(
     if not stages or options.retry is not None:
         return options
     plan = pipeline.plan(params)
+    if options.locked:  # nothing of the chain may be sent if one pipeline differs from its lock
+        for each, own in (*((stage.pipeline, stage.pipeline.plan(stage.params)) for stage in stages), (pipeline, plan)):
+            locked_to(each, own)
     limits = replace(options, detach=False).over(plan).limits
     last = replace(options, detach=options.detach and _has_batches(plan, options))
     if not any(_has_batches(each, options) for each in (plan, *(each.pipeline.plan(each.params) for each in stages))):
@@ -160,6 +165,8 @@ async def run_stages(
         is_current = not options.fresh and is_up_to_date(stage, options)
         tell(StageNews(stage, number, len(stages) + 1, is_current))
         if is_current:
+            if options.lock:
+                write_lock(stage.pipeline, stage.params, location_of(stage.pipeline.path, options.store))
             continue
         check_built(stage.pipeline, stage.params, options)
         plan = stage.pipeline.plan(stage.params)

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from yamlgen.api.loaded_pipeline import Pipeline, PipelineStage
 from yamlgen.api.run_options import RunOptions
 from yamlgen.data.sql_query import SqlQuery, SqlTable
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, near
+from yamlgen.diagnostics import Diagnostic, InvalidPipeline
+from yamlgen.errors import Code, UsageError, near
 from yamlgen.formats.column_shapes import shapes_of
 from yamlgen.output.atomic_write import target_of
 from yamlgen.output.files import output_paths

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from yamlgen.api.found_files import yaml_files_in
 from yamlgen.api.loading import check
-from yamlgen.errors import Code, Diagnostic, InvalidPipeline, UsageError, near
+from yamlgen.diagnostics import Diagnostic, InvalidPipeline
+from yamlgen.errors import Code, UsageError, near
 from yamlgen.option_names import by_surface
 from yamlgen.parsing.project_folder import is_folder
 from yamlgen.parsing.similar_paths import neighbour
@@ -54,7 +55,7 @@ def find_test_files(paths: Sequence[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths or ["."]):
         if is_folder(path):
-            inside = sorted(_test_files_in(path))
+            inside = sorted(filter(is_test_file, yaml_files_in(path)))
             if not inside and paths:
                 raise _none(f"the folder {near(path)} contains no test file")
             found += inside
@@ -90,22 +91,6 @@ def _similar(path: Path, stem: str) -> str | None:
     stems = {stem_of(each): each for each in beside}
     meant = nearest(stem, stems)
     return None if meant is None else f"did you mean `{near(stems[meant])}`?"
-
-
-def _test_files_in(folder: Path) -> Iterator[Path]:
-    """Yield the test files of a folder, and of the folders below that are its own.
-
-    A virtual environment contains packages, yamlgen among them, whose test files are not those of the project.
-    """
-    for place, folders, files in os.walk(folder):
-        here = Path(place)
-        folders[:] = [name for name in folders if not (name.startswith(".") or _has_packages(here / name))]
-        found = (here / name for name in files if not name.startswith("."))
-        yield from (path for path in found if is_test_file(path) and path.is_file())
-
-
-def _has_packages(folder: Path) -> bool:
-    return folder.name == "node_modules" or (folder / "pyvenv.cfg").exists()
 
 
 def _none(message: str) -> UsageError:

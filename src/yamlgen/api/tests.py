@@ -18,7 +18,8 @@ from yamlgen.api.recording_runs import ToRecord, record_suites, rows_to_run
 from yamlgen.api.test_files import OpenedSuite, find_test_files, open_suites
 from yamlgen.api.test_options import TestOptions
 from yamlgen.cancellation import Cancellation
-from yamlgen.errors import Code, Diagnostic, UsageError, near
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code, UsageError, near
 from yamlgen.events import Emit
 from yamlgen.option_names import by_surface, option
 from yamlgen.sync_bridge import synchronous, wait_for

@@ -20,7 +20,8 @@ from yamlgen.cli.messages import as_json, codes_in, echo, json_object, put, show
 from yamlgen.cli.next_command import after_finish, after_stop
 from yamlgen.cli.signal_handling import CODES, SignalHandler, interrupted
 from yamlgen.cli.summary import failures, foretold, next_lines, outlay, summary
-from yamlgen.errors import Code, InvalidPipeline, YamlgenError, anchored
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import Code, YamlgenError, anchored
 from yamlgen.events import Event, RunForecast, RunStarted
 from yamlgen.exit_codes import ExitCode
 
@@ -73,6 +74,8 @@ def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
             if not shown.quiet:
                 commands = after_stop(error, own.report, sys.argv[1:], stopped, options)
             report = own.report if own is display else None  # that of a stage is among the stages
+            if options.lock and not (shown.quiet or shown.as_json):
+                echo("no lock was written")
         return tell(error, json_out=shown.as_json, report=report, commands=commands, stages=chain.stages)
     report, paths = done.report, done.paths
     simulation = options.simulation.about if options.simulation else None
@@ -80,10 +83,14 @@ def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
         files = {"output": paths.names(), "rejected": paths.rejected()}
         files |= {"failed": str(paths.failed), "run": str(paths.run)}
         told = {"simulated": options.simulate, "simulation": simulation, "files": files}
+        told |= {} if done.lock is None else {"lock": done.lock.as_json()}
         put(json_object({**report.as_json(), **told, **({"stages": chain.stages} if chain.stages else {})}))
     elif not shown.quiet:
         lines = next_lines(after_finish(loaded, options, report, sys.argv[1:]))
-        echo("\n".join([summary(report, paths, simulation=simulation), *lines]))
+        locked = [] if done.lock is None else [str(done.lock)]
+        echo("\n".join([summary(report, paths, simulation=simulation), *locked, *lines]))
+    if done.lock is not None and done.lock.error is not None:
+        return done.lock.error.exit_code
     return ExitCode.FAILED_ROWS if report.failed or report.lost_steps else ExitCode.OK
 
 
@@ -132,6 +139,8 @@ class _Chain:
                     self.stages[-1]["report"] = own.report.as_json()
             simulation = chosen.simulation.about if chosen.simulation else None
             self.say(summary(done.report, done.paths, simulation=simulation))
+            if done.lock is not None:
+                self.say(str(done.lock))
             interruptions.pause()
             return done
 

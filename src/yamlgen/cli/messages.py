@@ -15,7 +15,8 @@ import click
 from yamlgen.api.json_version import versioned
 from yamlgen.canonical_json import encoded, one_line
 from yamlgen.cli.terminal import style, visible
-from yamlgen.errors import Code, Diagnostic, EnvironmentProblem, InvalidPipeline, YamlgenError
+from yamlgen.diagnostics import Diagnostic, InvalidPipeline
+from yamlgen.errors import Code, EnvironmentProblem, YamlgenError
 from yamlgen.redaction import redact
 from yamlgen.value_objects import JSON
 
@@ -98,9 +99,9 @@ def show_error(error: YamlgenError) -> None:
         echo(f"  = {safe(error.hint)}")
 
 
-def as_json(diagnostics: Iterable[Diagnostic]) -> str:
-    """Return diagnostics as the line of JSON that `--output-format json` prints."""
-    return json_object({"diagnostics": [diagnostic.as_json() for diagnostic in diagnostics]})
+def as_json(diagnostics: Iterable[Diagnostic], more: Mapping[str, JSON] | None = None) -> str:
+    """Return diagnostics as the line of JSON that `--output-format json` prints, with more keys after them."""
+    return json_object({"diagnostics": [diagnostic.as_json() for diagnostic in diagnostics], **(more or {})})
 
 
 def json_object(value: Mapping[str, JSON]) -> str:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Send nothing; estimate the run, as `plan` does.")
 @click.option("--fresh", is_flag=True, help="Use no stored answers: send, and pay for, every request again.")
+@click.option("--lock", is_flag=True, help="After a whole run, write its lock next to the pipeline.")
+@click.option("--locked", is_flag=True, help="Do not run if steps, Python, output type or models differ from the lock.")
 @click.option("--offline", is_flag=True, help="Send nothing; use stored answers only, and report what is missing.")
 @limit_options
 @store_option
