@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from yamlgen.errors import Code, Diagnostic, Mark
+from yamlgen.diagnostics import Diagnostic, Mark
+from yamlgen.errors import Code
 
 
 @dataclass(kw_only=True)
