@@ -72,7 +72,7 @@ def completed(example: str, whole: str = "") -> str | None:
     alone is an output of `whole`, the pipeline above it, if there is one.
     """
     given = yaml.safe_load(example)
-    if not isinstance(given, dict) or True in given or "cases" in given:
+    if not isinstance(given, dict) or not given.keys().isdisjoint((True, "cases", "repos")):
         return None
     if whole and given.keys() <= _OUTPUTS:
         rest = {key: value for key, value in yaml.safe_load(whole).items() if key not in _OUTPUTS}

@@ -6,7 +6,7 @@ import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from yamlgen.errors import Mark
+from yamlgen.diagnostics import Mark
 from yamlgen.output.row_composer import RowComposer, outputs_of
 from yamlgen.store.run_session import open_runs
 from yamlgen.testing.extraction import extract

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,11 @@ def test_the_error_of_a_row_is_brief():
     assert error.message.endswith('…" is not of type "integer"')
     other = error.replace(message=f"item 3: {'y' * 900}")
     assert len(other.message) < 2 * MOST
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "]" + "{" * 100_000, "[" * 50_000 + "]" + "[" * 50_000])
+def test_brackets_that_are_never_closed_take_no_time(text):
+    """Each opening bracket is not held against the rest of the text."""
+    began = time.process_time()
+    assert len(brief(text)) < 2 * MOST
+    assert time.process_time() - began < 1

@@ -33,6 +33,7 @@ MODULES = {
 FLOORS = [
     {
         "errors",
+        "diagnostics",
         "exit_codes",
         "collector",
         "events",
@@ -57,7 +58,7 @@ FLOORS = [
     },
     {"model_capabilities"},
     {"parsing", "token_estimate"},
-    {"formats"},
+    {"formats", "revisions"},
     {"schemas"},
     {"expressions"},
     {"steps"},
@@ -69,6 +70,7 @@ FLOORS = [
     {"llm", "engine"},
     {"output", "reports"},
     {"testing"},
+    {"comparison"},
     {"api"},
     {"cli"},
     {"__main__"},

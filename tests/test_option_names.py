@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 import yamlgen
 from yamlgen.api.failed_rows import repeat
 from yamlgen.api.history import find_run, store_locations
-from yamlgen.errors import InvalidPipeline, YamlgenError
-from yamlgen.option_names import by_surface, cli_option_names, option, override
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import YamlgenError
+from yamlgen.option_names import by_surface, cli_option_names, is_option, option, override, parameter
 from yamlgen.store.run_reader import RunEntry
 
 SHELL = re.compile(r"(?<![\w-])--?[a-z]|\byamlgen [a-z]+ |\bcommand\b")
@@ -38,6 +40,16 @@ def test_an_option_has_two_names():
         assert override("a.b", "c") == "--set a.b=c"
         assert by_surface(command="x", python="y") == "x"
     assert option("yes") == "`yes=True`"
+
+
+def test_the_place_of_an_option_is_told_from_a_file():
+    """In both spellings."""
+    for names in (nullcontext(), cli_option_names()):
+        with names:
+            assert is_option(override("a.b", "c"))
+            assert is_option(parameter("a", "b"))
+    assert not is_option("-pipeline.yaml")
+    assert not is_option("params/a.yaml")
 
 
 def shell_words(path):

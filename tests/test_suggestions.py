@@ -1,8 +1,10 @@
 """The nearest right word, and lists of words."""
 
+import pickle
+
 import pytest
 
-from yamlgen.suggestions import closest, listing, nearest, suggestion
+from yamlgen.suggestions import Rewrite, closest, is_slip, listing, nearest, suggestion
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,54 @@ def test_a_long_list_is_cut():
 def test_a_list_reads_like_a_sentence(words, text):
     """Words stand in code marks, the last behind an `and`."""
     assert listing(words) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "meant", "others"),
+    [
+        ("promt", "prompt", ()),
+        ("prompr", "prompt", ()),
+        ("proompt", "prompt", ()),
+        ("rwo", "row", ("params", "steps")),
+        ("max-tokens", "max_tokens", ()),
+        ("Topic", "topic", ()),
+        ("modle", "model", ("models",)),
+    ],
+)
+def test_one_slip_is_certain(word, meant, others):
+    """A letter that is missing, added, wrong or swapped, another case, or a hyphen."""
+    assert is_slip(word, meant, (meant, *others))
+
+
+@pytest.mark.parametrize(
+    ("word", "meant", "others"),
+    [
+        ("topic2", "topic", ()),
+        ("part_1", "part_2", ()),
+        ("text_er", "text_en", ()),
+        ("topics", "topic", ()),
+        ("moral", "amoral", ()),
+        ("rpompt", "prompt", ()),
+        ("srart", "start", ("smart",)),
+        ("strt", "start", ("strut",)),
+        ("desc", "description", ()),
+        ("lo", "low", ()),
+        ("topic", "topic", ()),
+        ("TOPIC", "topic", ("Topic",)),
+    ],
+)
+def test_what_may_be_another_word_is_not_certain(word, meant, others):
+    """Digits, short parts, plurals, the first letter, two candidates, two slips."""
+    assert not is_slip(word, meant, (meant, *others))
+
+
+def test_a_plural_is_a_slip_among_words_of_the_language():
+    """An author chooses names, but not keys."""
+    assert is_slip("sample", "samples", ["samples"], is_language=True)
+    assert not is_slip("sample", "samples", ["samples"])
+
+
+def test_a_rewrite_survives_pickling():
+    """Errors are pickled, with their hints."""
+    made = pickle.loads(pickle.dumps(Rewrite("write it", "a", "b", is_value=True)))  # noqa: S301 - our own
+    assert (made, made.old, made.new, made.is_value) == ("write it", "a", "b", True)

@@ -19,7 +19,8 @@ from yamlgen.api.preview import preview
 from yamlgen.api.run_execution import execute
 from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
-from yamlgen.errors import Code, EnvironmentProblem, InvalidPipeline, RunStopped, UsageError, YamlgenError
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import Code, EnvironmentProblem, RunStopped, UsageError, YamlgenError
 from yamlgen.events import AnswerReceived, RowFinished, RunFinished, StepFinished
 from yamlgen.exit_codes import ExitCode
 

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 import yamlgen
-from yamlgen.errors import Code, InvalidPipeline, UsageError, YamlgenError
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.events import RunStarted
 
 ROWS = [{"id": number, "topic": f"town {number}"} for number in range(1, 9)]

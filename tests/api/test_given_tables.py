@@ -13,7 +13,8 @@ from pyarrow import parquet
 
 import yamlgen
 from yamlgen.data import given_table
-from yamlgen.errors import Code, InvalidPipeline, UsageError
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import Code, UsageError
 
 ROWS = [{"id": number, "topic": f"town {number}"} for number in range(1, 9)]
 """What `rows.jsonl` of the small pipeline has."""

@@ -2,7 +2,7 @@
 
 Whole processes, in fresh folders below TMPDIR (which should be on a disk, as a store is), against servers in processes
 of their own. What is compared runs in turn, and the median of the ratios is told. Without names everything is measured
-but `batches`, `memory`, `outputs` and `parquet`, which take minutes each: name them, or say `--all`.
+but `batches`, `compared`, `memory`, `outputs` and `parquet`, which take minutes each: name them, or say `--all`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from compared import measure_compared
 from kept import measure_memory, measure_rerun, measure_share
 from limits import measure_hang, measure_quota, measure_rates, measure_squall, measure_storm
 from posted import measure_batches
@@ -42,12 +43,13 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "share": measure_share,
     "rerun": measure_rerun,
     "recorded": measure_recorded,
+    "compared": measure_compared,
     "batches": measure_batches,
     "outputs": measure_outputs,
     "memory": measure_memory,
     "parquet": measure_parquet,
 }
-_LONG: Final = ("batches", "memory", "outputs", "parquet")
+_LONG: Final = ("batches", "compared", "memory", "outputs", "parquet")
 
 
 def main() -> None:

@@ -79,10 +79,10 @@ def rerun(rows: int) -> list[Took]:
 
 
 def fill(pipeline: Path) -> None:
-    """Put an answer for every row of a pipeline of one step into its store, as a run would have kept it."""
+    """Put an answer of the first step for every row into the store of a pipeline, as a run would have kept it."""
     loaded = load(pipeline)
     plan = loaded.plan()
-    (step,) = plan.steps
+    step = plan.steps[0]
     place = location_of(plan.file)
     (asked,) = step.variants
     error_context = ErrorContext(asked.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")

@@ -272,15 +272,15 @@ def test_a_waiting_request_holds_no_slot():
 
 def test_an_address_that_nobody_answers_ends_the_run():
     """Nothing was ever heard: the address is wrong or the network down, for every row."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
 
     async def main():
         async with asking(url, max_retries=1) as model:
             return await outcomes(model())
 
-    (outcome,) = asyncio.run(main())
+    with socket.socket() as closed:  # held, so that no server of another test gets its port
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        (outcome,) = asyncio.run(main())
     assert isinstance(outcome, RunStopped)
     assert outcome.code == Code.UNREACHABLE
     assert url in outcome.message
@@ -388,9 +388,6 @@ def test_a_hang_ends_the_run_and_sets_no_row_aside():
 
 def test_an_address_that_is_waited_for_costs_no_retries():
     """The author waits for an address to come up: connections that fail until then are nobody's."""
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
 
     async def main():
         async with asking(url, max_retries=0, unheard=20) as model:
@@ -401,7 +398,10 @@ def test_an_address_that_is_waited_for_costs_no_retries():
             await outcomes(task)
             return waits
 
-    assert asyncio.run(main())
+    with socket.socket() as closed:  # held, so that no server of another test gets its port
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        assert asyncio.run(main())
 
 
 def test_a_long_answer_is_streamed_into_the_same_message():

@@ -117,10 +117,29 @@ def test_a_file_that_cannot_be_read_is_told(name, call):
 
 
 def test_an_empty_folder_is_a_wrong_call(place, call):
-    """`validate` of a folder without a pipeline says so."""
-    told = call("validate", place / "taken")
+    """`validate` of a folder without a pipeline says so, and how many other files of YAML it has."""
+    told = call("validate", "taken")
     assert told.code == 2
-    assert "contains no .yaml file" in told.err
+    assert told.err.startswith("error[YG310]: the folder taken contains no pipeline and no test file\n  = write ")
+    (place / "taken" / "compose.yaml").write_text("services: {}", "utf-8")
+    told = call("validate", "taken")
+    assert told.code == 2
+    assert "taken contains no pipeline and no test file, but 1 other YAML file\n  = a pipeline has `steps`" in told.err
+    told = call("validate", "taken", "--output-format", "json")
+    assert (told.code, told.err, json.loads(told.out)["error"]["code"]) == (2, "", "YG310")
+
+
+def test_other_files_of_a_folder_are_counted(place, call):
+    """A file that is named is checked, whatever it contains; a file that is found twice is checked once."""
+    (place / "taken" / "c.yaml").write_text(GOOD, "utf-8")
+    for name in ("compose.yaml", "k8s.yml"):
+        (place / name).write_text("kind: Pod", "utf-8")
+    told = call("validate", ".", "taken/c.yaml")
+    assert (told.code, told.err) == (0, "passed over 2 other YAML files\ntaken/c.yaml: ok (1 step)\n")
+    told = call("validate", ".", "k8s.yml")
+    assert told.code == 1
+    assert told.err.startswith("passed over 1 other YAML file\n")
+    assert "--> k8s.yml:1:1" in told.err
 
 
 def test_all_mistakes_of_all_files_are_told_at_once(place, call):

@@ -72,6 +72,7 @@ for name in ("api_kye", "Authorization", "secret", "api_key_envs", "HEADERS"):
 CALLS = (
     ("validate", "a.yaml"),
     ("validate", "a.yaml", "--output-format", "json"),
+    ("validate", "a.yaml", "--output-format", "sarif"),
     ("render", "a.yaml"),
     ("render", "a.yaml", "--row", "1"),
     ("run", "a.yaml", "--simulate", "--progress", "none"),
@@ -138,7 +139,7 @@ def test_what_stands_under_the_name_of_a_key_in_an_option_is_not_printed(option,
     """Whatever its shape: neither in text nor in JSON."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.yaml").write_text(f"{GOOD}params: {{key: {{type: integer, default: 1}}}}\n", "utf-8")
-    for arguments in CALLS[:2]:
+    for arguments in CALLS[:3]:
         told = call(*arguments, option, given)
         check(told)
         assert told.code

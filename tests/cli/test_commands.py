@@ -12,7 +12,7 @@ import yaml
 
 import yamlgen
 from shipped_pipelines import PIPELINES
-from yamlgen.errors import Diagnostic
+from yamlgen.diagnostics import Diagnostic
 from yamlgen.pipeline.json_schema import committed
 
 ROOT = Path(__file__).parent.parent.parent

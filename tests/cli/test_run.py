@@ -223,7 +223,7 @@ def test_json_tells_of_mistakes_too(small, call):
     told = call("run", "small.yaml", "--simulate", "--output-format", "json")
     assert (told.code, told.err) == (2, "")
     (problem,) = [found for found in json.loads(told.out)["diagnostics"] if found["code"] == "YG101"]
-    keys = ["file", "line", "column", "end_line", "end_column", "severity", "code", "message", "hint"]
+    keys = ["file", "line", "column", "end_line", "end_column", "severity", "code", "message", "hint", "fix"]
     assert list(problem) == keys
     assert (problem["file"], problem["line"], problem["column"], problem["end_column"]) == ("small.yaml", 2, 1, 5)
 

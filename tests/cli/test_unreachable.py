@@ -1,6 +1,7 @@
 """An address that says nothing at the start: soon told to a person, waited for where nobody looks."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -17,10 +18,12 @@ _QUICK = "--set=runtime.max_retries=1"
 
 @pytest.fixture
 def port():
-    """A port at which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    """A port at which nobody listens, and that no server of another test gets, which the system gives a higher one."""
+    for number in random.Random().sample(range(20_000, 30_000), 100):  # noqa: S311 - not a secret
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", number))
+            return number
+    raise AssertionError("a hundred ports are taken")
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 
 import pytest
 
+import git_repositories as repositories
 from manual_pages import DOCS, ROOT
 from scripted_api import error, message
 from threaded_simulator import Told, serving
@@ -194,6 +195,28 @@ def _(scene):
     last = TITLES.replace("{path: data/products.jsonl, id: sku}", tables).replace("product }}", "sku }}")
     scene.file("list.yaml", last.replace("out/titles", "out/list"))
     return scene.printed("run", "list.yaml", "--simulate", "-q", "--fault", "refusal=1")
+
+
+@scene_of("YG411")
+def _(scene):
+    repositories.plain(scene.monkeypatch)
+    repositories.made(scene.folder, {})
+    return scene.printed("diff", "mian")
+
+
+@scene_of("YG412")
+def _(scene):
+    scene.printed("lock", "titles.yaml")
+    lock = (scene.folder / "titles.lock.json").read_text()
+    scene.file("titles.lock.json", lock.replace('"format": 1', '"format": 2'))
+    return scene.printed("run", "titles.yaml", "--simulate", "--locked")
+
+
+@scene_of("YG413")
+def _(scene):
+    scene.printed("lock", "titles.yaml")
+    scene.change("A title for", "One title for")
+    return scene.printed("run", "titles.yaml", "--simulate", "--locked")
 
 
 @scene_of("YG003")

@@ -69,6 +69,13 @@ def test_every_code_has_a_page():
     assert dict(re.findall(r"^\| \[(YG\d+)\]\(YG\d+\.md\) \| (.*) \|$", index, re.MULTILINE)) == titles
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_shows_what_fails_and_what_helps(page):
+    """A page has a wrong and a right example, or what fails is shown by its message, and followed by the fix."""
+    titles = re.findall(r"^## (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {"Wrong", "Right"} <= set(titles) or {"Message", "Fix"} <= set(titles)
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if section(page, "Wrong")], ids=lambda page: page.stem)
 def test_the_wrong_example_gives_the_error(page, folder, call):
     """`validate` says of the wrong example what the page shows, and all of it is of this code."""

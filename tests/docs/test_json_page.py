@@ -5,10 +5,11 @@ import re
 
 import pytest
 
+import git_repositories as repositories
 from detached_runs import KEY, detach
 from manual_pages import DOCS
 from threaded_simulator import serving
-from yamlgen.errors import Mark
+from yamlgen.diagnostics import Mark
 from yamlgen.events import BatchEnded, BatchPosted, RunStarted
 from yamlgen.reports.report import Report
 from yamlgen.simulator.server import Simulator
@@ -109,15 +110,18 @@ def outputs(tmp_path, monkeypatch, call):
         return [json.loads(line) for line in told.out.splitlines()]
 
     made = {"Diagnostics": printed("validate", "wrong.yaml", "--output-format", "json")}
+    made["Diagnostics"] += printed("validate", "wrong.yaml", "--fix", "--diff", "--output-format", "json")
     made["An estimate"] = printed("plan", "notes.yaml", "--simulate", "--output-format", "json")
     made["An estimate"] += printed("plan", "notes.yaml", "--output-format", "json")
     run = ("run", "notes.yaml", "--simulate", *FAULTS, "--output-format", "json")
-    made["A run"] = printed(*run)
+    made["A run"] = printed(*run, "--lock")
     made["A run"] += printed(*run, "--fresh", "--max-failures", "0")
     (tmp_path / "tales.yaml").write_text(CHAIN, encoding="utf-8")
     made["A run"] += printed("run", "tales.yaml", "--simulate", "--store", "other", "--output-format", "json")
     made["A run"] += printed("run", "tales.yaml", "--simulate", "--store", "other", "--output-format", "json")
     made["An estimate"] += printed("plan", "tales.yaml", "--output-format", "json")
+    made["The status of pipelines"] = printed("status", "notes.yaml", "wrong.yaml", "--output-format", "json")
+    made["Locks"] = printed("lock", "notes.yaml", "--output-format", "json")
     made["A list of runs"] = printed("runs", "ls", "--json")
     records = [json.loads(path.read_text(encoding="utf-8")) for path in tmp_path.glob("out/*.run.json")]
     made["The record of a run"] = printed("runs", "show", "--json") + records
@@ -132,6 +136,7 @@ CHANCE = {
     "The record of a run": {"lost_steps[]", *BATCH, "batches[].earlier", "batches[].created", "batches[].ended"},
     "One row": {"steps.*.attempts[].notes"},
     "Failures": {"attempts[].notes"},
+    "The status of pipelines": {"pipelines[].outputs[].file", "pipelines[].outputs[].state"},
 }
 """Documented keys that depend on chance, and those of batches, which have a test of their own."""
 
@@ -184,3 +189,21 @@ def test_every_key_of_tests_is_on_the_page():
     )
     report = TestReport(cases, {"a.test.yaml": 1}, ("a note",))
     assert not check("Verdicts of tests", [{"version": 1, **report.as_json()}])
+
+
+def test_every_key_of_a_comparison_is_on_the_page(tmp_path, monkeypatch, call):
+    """Of changed, renamed and invalid pipelines, and of the requests of a row on both sides."""
+    repositories.plain(monkeypatch)
+    schema = "required: [n], properties: {n: {type: integer}}"
+    other = PIPELINE.replace("notes", "more").replace("name: more", "name: others")
+    repositories.made(tmp_path, {"notes.yaml": PIPELINE, "more.yaml": other, "wrong.yaml": PIPELINE + "x: 1\n"})
+    monkeypatch.chdir(tmp_path)
+    call("run", "notes.yaml", "--simulate", "-q")
+    text = PIPELINE.replace("A title for", "One title for").replace(schema, schema.replace("integer", "string"))
+    (tmp_path / "notes.yaml").write_text(text.replace("topic: fog}", "topic: mist}").replace("id: id", "id: topic"))
+    (tmp_path / "more.yaml").rename(tmp_path / "others.yaml")
+    reports = [json.loads(call("diff", *more, "--output-format", "json").out) for more in ((), ("--simulate",))]
+    missing = check("A comparison", reports)
+    assert not missing
+    why = json.loads(call("diff", "notes.yaml", "--why", "titles", "--row", "2", "--output-format", "json").out)
+    assert not check("Requests of both sides", [why])

@@ -3,7 +3,8 @@
 import pytest
 
 import yamlgen
-from yamlgen.errors import InvalidPipeline, UsageError
+from yamlgen.diagnostics import InvalidPipeline
+from yamlgen.errors import UsageError
 
 PIPELINE = """\
 version: 1

@@ -155,3 +155,24 @@ def test_what_was_checked_is_what_is_read(kind, found, tmp_path, monkeypatch):
     (told,) = found(step)
     assert told.message.startswith("cannot read ")
     assert (here / "parts").is_symlink()
+
+
+@pytest.mark.parametrize("git", ["folder", "file", "broken link"])
+def test_the_repository_of_a_path_is_its_next_folder_with_git(git, tmp_path):
+    """A worktree and a submodule have a file; the path need not exist, and its links and `..` are resolved."""
+    (tmp_path / "out" / ".git").mkdir(parents=True)
+    top = tmp_path / "out" / "top"
+    (top / "below").mkdir(parents=True)
+    (tmp_path / "linked").symlink_to(top / "below")
+    (top / "loop").symlink_to("loop")
+    if git == "folder":
+        (top / ".git").mkdir()
+    elif git == "file":
+        (top / ".git").write_text("gitdir: ../.git/modules/top\n")
+    else:
+        (top / ".git").symlink_to("nowhere")  # git does not take it for a repository either
+        top = top.parent
+    for path in (top, tmp_path / "linked" / "a.yaml", tmp_path / "out" / "top" / "below" / ".." / "no" / "no"):
+        assert project_folder.repository_of(path) == top
+    assert project_folder.repository_of(tmp_path / "out" / "top" / "loop") == top
+    assert project_folder.repository_of(tmp_path / "out" / "..") is None

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from yamlgen.api.loading import check
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.option_names import cli_option_names
 from yamlgen.pipeline.parameters import read_value
 

@@ -20,7 +20,7 @@ import yaml
 
 from yamlgen.api.loading import check
 from yamlgen.cli.messages import as_json, rendered
-from yamlgen.errors import InvalidPipeline
+from yamlgen.diagnostics import InvalidPipeline
 from yamlgen.parsing.source_map import LINE_END
 from yamlgen.testing.suite_files import is_test_file
 

@@ -15,7 +15,8 @@ import pytest
 from planted_mistakes import Mistake, mistakes
 
 from yamlgen.api.loading import check
-from yamlgen.errors import Code, Diagnostic
+from yamlgen.diagnostics import Diagnostic
+from yamlgen.errors import Code
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline import validation

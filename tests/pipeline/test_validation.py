@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline_documents import SCHEMA, accepted, damaged, json_values, texts
 from yamlgen.api.loading import check as check_file
-from yamlgen.errors import Diagnostic
+from yamlgen.diagnostics import Diagnostic
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
 from yamlgen.pipeline.json_schema import committed, generate

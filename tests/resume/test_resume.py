@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from counted_runs import CUT, REFUSED, SCHEMA, SERVER_ERROR, TOWNS, fact
-from yamlgen.claude.address import normalised
+from yamlgen.pipeline.model_settings import normalised
 
 ALL, NONE = len(TOWNS), 0
 

@@ -5,7 +5,8 @@ import json
 import jsonschema
 import pytest
 
-from yamlgen.errors import Code, Mark
+from yamlgen.diagnostics import Mark
+from yamlgen.errors import Code
 from yamlgen.schemas.author_schema import SchemaLoader
 
 DRAFTS = {

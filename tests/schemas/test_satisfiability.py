@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.errors import Code, Mark
+from yamlgen.diagnostics import Mark
+from yamlgen.errors import Code
 from yamlgen.schemas.author_schema import SchemaLoader
 from yamlgen.schemas.satisfiability import contradictions
 

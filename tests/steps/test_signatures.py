@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from yamlgen.errors import Code, Mark
+from yamlgen.diagnostics import Mark
+from yamlgen.errors import Code
 from yamlgen.steps.python import signatures
 from yamlgen.steps.python.signatures import check_args, find
 

@@ -3,7 +3,7 @@
 import pytest
 from written_suites import PIPELINE, SUITE, lay_out, read, told
 
-from yamlgen.errors import Mark
+from yamlgen.diagnostics import Mark
 from yamlgen.testing.expectations import judge, nested
 from yamlgen.testing.suite import CheckedExpectation
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yamlgen.errors import InvalidPipeline
+from yamlgen.diagnostics import InvalidPipeline
 from yamlgen.testing.recording_file import (
     LARGE,
     compose_recordings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from yamlgen.api.loading import check
-from yamlgen.errors import Diagnostic
+from yamlgen.diagnostics import Diagnostic
 from yamlgen.testing.reader import read_suite
 from yamlgen.testing.suite import CheckedSuite
 
