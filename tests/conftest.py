@@ -27,7 +27,7 @@ sys.path.insert(0, str(GUARD))
 import sitecustomize  # noqa: E402, F401 - closes this process's sockets; child processes find it by PYTHONPATH
 
 settings.register_profile(
-    "lean", max_examples=12, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    "lean", max_examples=20, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 settings.register_profile("thorough", settings.get_profile("lean"), max_examples=1000, derandomize=False)
 settings.load_profile("lean")

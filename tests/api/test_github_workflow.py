@@ -46,8 +46,7 @@ def commands():
 def test_what_is_called_exists(call):
     """Hooks and scripts call commands that exist, with options that exist, and values that they take."""
     name, *words = call
-    if name not in _COMMANDS:
-        pytest.skip(f"there is no {name} yet")
+    assert name in _COMMANDS
     known = {opt: option for option in import_module(f"yamlgen.cli.{name}").command.params for opt in option.opts}
     for word, value in zip(words, [*words[1:], ""], strict=True):
         if word.startswith("--") and word != "--":
