@@ -229,11 +229,11 @@ def _trees(repository: Repository, sides: Sides, folder: Path) -> tuple[Tree, Tr
 
 def _split(arguments: Sequence[str]) -> tuple[str | None, list[Path]]:
     """Return the revision, if the first argument is one, and the paths."""
-    first, *rest = arguments or ("",)
-    if not first or (Path(first).exists() and not _is_both(first)):
-        return None, [Path(each) for each in arguments]
-    looks_like_path = first.endswith((".yaml", ".yml"))
-    return (None if looks_like_path else first), [Path(each) for each in ([first, *rest] if looks_like_path else rest)]
+    paths = [Path(each) for each in arguments]
+    if not paths:
+        return None, paths
+    is_path = paths[0].suffix in (".yaml", ".yml") if not paths[0].exists() else not _is_both(arguments[0])
+    return (None, paths) if is_path else (arguments[0], paths[1:])
 
 
 def _is_both(name: str) -> bool:
