@@ -1,17 +1,23 @@
 """What a model can do, by its name."""
 
+import ast
 import re
 from datetime import date
 from typing import get_args
 
 import anthropic
 import pytest
+from anthropic import types
 from anthropic.resources.messages.messages import DEPRECATED_MODELS
 from anthropic.types import Model
 
+from manual_pages import ROOT
 from yamlgen.model_capabilities import (
+    CONTEXT_EDITS,
     DATED,
     EFFORTS,
+    FAST_BETA,
+    LINES,
     LONG_BATCH_BETA,
     MODELS,
     THINKING,
@@ -216,6 +222,39 @@ def test_each_row_agrees_with_itself(row):
     assert row.most_effort_off is None or row.most_effort_off in row.efforts
     assert (row.lifecycle == "deprecated") == (row.retires is not None)
     assert row.max_output_tokens < row.context
+    assert row.fast or not row.fast_beta
+    assert set(row.fallbacks or ()) <= set(MODELS)
+
+
+def test_no_other_module_knows_models():
+    """What is known of a model is in the table: others name only the model of examples and hints."""
+    folder = ROOT / "src" / "yamlgen"
+    found = {}
+    for path in folder.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if path.name == "model_capabilities.py" or not re.search(r"claude-[a-z]+-\d|claude-\d", text):
+            continue
+        tree = ast.parse(text)
+        docstrings = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+        strings = [each for each in ast.walk(tree) if isinstance(each, ast.Constant) and id(each) not in docstrings]
+        named = {name for each in strings for name in re.findall(r"claude-[a-z0-9-]*\d", str(each.value))}
+        found |= {path.relative_to(folder).as_posix(): named - {"claude-haiku-5-5"}}
+    assert {name: named for name, named in found.items() if named} == {}
+    assert "pipeline/model_settings.py" in found
+
+
+def test_the_kinds_of_the_table_are_those_of_the_sdk():
+    """Types of thinking, efforts, context edits, lines and betas: what the SDK names besides is missing here."""
+    assert set(types.ThinkingTypes.model_fields) <= set(THINKING)
+    assert set(types.EffortCapability.model_fields) - {"supported"} == set(EFFORTS)
+    assert set(types.ContextManagementCapability.model_fields) - {"supported"} == set(CONTEXT_EDITS)
+
+
+@checked
+def test_the_lines_and_betas_of_the_table_are_those_of_the_sdk():
+    """Every line that the SDK names is known, and the betas that the table names exist."""
+    assert set(get_args(types.ModelLine)) == set(LINES)
+    assert {FAST_BETA, LONG_BATCH_BETA} <= set(get_args(get_args(types.AnthropicBetaParam)[1]))
 
 
 @pytest.mark.parametrize(

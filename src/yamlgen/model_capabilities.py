@@ -37,6 +37,24 @@ EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 LONG_BATCH_BETA: Final = "output-300k-2026-03-24"
 """The beta with which a request of a batch may have up to `max_batch_tokens`."""
 
+FAST_BETA: Final = "fast-mode-2026-02-01"
+"""The beta that some models require for any value of `speed`."""
+
+REGIONS: Final = ("us", "global")
+"""The values of `inference_geo`."""
+
+CONTEXT_EDITS: Final = ("clear_tool_uses_20250919", "clear_thinking_20251015", "compact_20260112")
+"""The kinds of edits in `context_management`."""
+
+LINES: Final = ("haiku", "sonnet", "opus", "fable", "mythos")
+"""The lines of models."""
+
+FALLBACK_BETA: Final = "server-side-fallback-2026-07-01"
+"""The beta with which a request may name models that the API asks after a refusal."""
+
+DEFAULT_FALLBACK: Final = "claude-opus-4-8"
+"""The fallback of models for which the documentation names none."""
+
 CHECKED: Final = "2026-11"
 """The month in which the table was last compared with the documentation."""
 
@@ -74,8 +92,12 @@ class Capabilities:
         most_effort_off: the highest effort that it accepts while thinking is off; `None` for no such limit.
         default_effort: the default effort.
         fast: accepts `speed: fast`.
+        fast_beta: requires `FAST_BETA` for any `speed`.
         regions: accepts `inference_geo`.
+        fallbacks: the models that it accepts in `fallbacks`; empty if it does not support them.
+        server_tools: accepts the tools that the API runs itself.
         code_calls: lets code that it runs call the other tools of a request.
+        context_edits: the kinds of edits that it accepts in `context_management`.
         max_output_tokens: the maximum of `max_tokens`.
         max_batch_tokens: the maximum of `max_tokens` in a batch under `LONG_BATCH_BETA`; `None` if it is not higher.
         context: the maximum number of tokens of a request and its answer together.
@@ -99,8 +121,12 @@ class Capabilities:
     most_effort_off: str | None = None
     default_effort: str | None = None
     fast: bool | None = None
+    fast_beta: bool = False
     regions: bool | None = None
+    fallbacks: tuple[str, ...] | None = None
+    server_tools: bool | None = None
     code_calls: bool | None = None
+    context_edits: tuple[str, ...] | None = None
     max_output_tokens: int | None = None
     max_batch_tokens: int | None = None
     context: int | None = None
@@ -109,6 +135,11 @@ class Capabilities:
     lifecycle: str | None = None
     retires: str | None = None
     pool: str | None = None
+
+    @property
+    def shows_thinking(self) -> bool:
+        """Whether an answer shows the thinking by default; from 4.7 on, and for an unknown model, it may not."""
+        return self.thinking is not None and {"enabled", "disabled"} <= set(self.thinking)
 
 
 UNKNOWN: Final = Capabilities()
@@ -127,7 +158,9 @@ _5: Final = Capabilities(
     default_effort="high",
     fast=False,
     regions=True,
+    server_tools=True,
     code_calls=True,
+    context_edits=CONTEXT_EDITS,
     max_output_tokens=128_000,
     max_batch_tokens=300_000,
     context=1_000_000,
@@ -153,6 +186,7 @@ _4_5: Final = replace(
     efforts=(),
     default_effort=None,
     regions=False,
+    context_edits=CONTEXT_EDITS[:2],
     max_output_tokens=64_000,
     max_batch_tokens=None,
     context=200_000,
@@ -163,20 +197,24 @@ _4_5: Final = replace(
 MODELS: Final[Mapping[str, Capabilities]] = {
     "claude-fable-5-2": replace(_FABLE, fast=True, cache_minimum=None, pool="fable-5"),
     "claude-mythos-5-2": replace(_FABLE, cache_minimum=None, pool="mythos-5"),
-    "claude-haiku-5-5": replace(_5, system_turns=None, most_effort_off="high", default_effort="medium"),
+    "claude-haiku-5-5": replace(_5, system_turns=None, most_effort_off="high", default_effort="medium", fallbacks=()),
     "claude-sonnet-5-5": replace(
         _5, forced_tools=False, thinking=("adaptive", "between_tools"), most_effort_off="high"
     ),
-    "claude-fable-5-1": replace(_FABLE, pool="fable-5"),
+    "claude-fable-5-1": replace(_FABLE, pool="fable-5", fallbacks=(DEFAULT_FALLBACK, "claude-opus-5")),
     "claude-opus-5-5": replace(
         _OPUS_5, forced_tools=False, thinking=("adaptive",), default_effort="medium", cache_minimum=None
     ),
     "claude-mythos-5-1": replace(_FABLE, pool="mythos-5"),
-    "claude-sonnet-5": replace(_5, cache_minimum=1_024, lifecycle="legacy", system_turns=None),
-    "claude-fable-5": replace(_FABLE, forced_tools=True, lifecycle="legacy", pool="fable-5"),
+    "claude-sonnet-5": replace(_5, cache_minimum=1_024, lifecycle="legacy", system_turns=None, fallbacks=()),
+    "claude-fable-5": replace(
+        _FABLE, forced_tools=True, lifecycle="legacy", pool="fable-5", fallbacks=(DEFAULT_FALLBACK,)
+    ),
     "claude-mythos-5": replace(_FABLE, forced_tools=True, lifecycle="legacy", pool="mythos-5"),
-    "claude-opus-5": replace(_OPUS_5, most_effort_off="high", lifecycle="legacy"),
-    "claude-opus-4-8": replace(_4_8, fast=True),
+    "claude-opus-5": replace(
+        _OPUS_5, most_effort_off="high", lifecycle="legacy", fast_beta=True, fallbacks=(DEFAULT_FALLBACK,)
+    ),
+    "claude-opus-4-8": replace(_4_8, fast=True, fast_beta=True),
     "claude-opus-4-7": replace(_4_8, system_turns=False, cache_minimum=2_048, tokenizer=Tokenizer(2.5, 675, 804)),
     "claude-mythos-preview": replace(
         _FABLE,
@@ -208,12 +246,31 @@ DATED: Final = ("claude-haiku-4-5-20251001", "claude-opus-4-5-20251101", "claude
 _OLD: Final = replace(
     _4_5,
     native_output=False,
+    server_tools=False,
+    code_calls=False,
+    context_edits=(),
     tokenizer=Tokenizer(3.4, 346, 313),
     cache_minimum=1_024,
     lifecycle="retired",
     pool=None,
 )
 _BEFORE_3_7: Final = replace(_OLD, thinking=("disabled",))
+
+RETIRED: Final = (
+    "claude-opus-4-1-20250805",
+    "claude-opus-4-20250514",
+    "claude-sonnet-4-20250514",
+    "claude-3-7-sonnet-20250219",
+    "claude-3-5-haiku-20241022",
+    "claude-3-5-sonnet-20241022",
+    "claude-3-5-sonnet-20240620",
+    "claude-3-opus-20240229",
+    "claude-3-sonnet-20240229",
+    "claude-3-haiku-20240307",
+    "claude-2.1",
+    "claude-2.0",
+)
+"""The retired models, newest first; the API lists them on request."""
 
 # Gateways may still serve them. The first pattern that matches the id without its date wins.
 _RETIRED: Final = tuple(
@@ -276,8 +333,13 @@ def meant(model: str) -> str | None:
 def successor_of(model: str) -> str:
     """Return the newest active model of the same line, such as Opus."""
     active = [name for name, row in MODELS.items() if row.lifecycle == "active"]
-    line = next((line for line in ("opus", "sonnet", "fable", "mythos") if f"-{line}" in model), "haiku")
-    return next(name for name in active if f"-{line}" in name)
+    line = line_of(model) or LINES[0]
+    return next(name for name in active if line_of(name) == line)
+
+
+def line_of(model: str) -> str | None:
+    """Return the line of a model, such as `opus`; `None` if its id names none."""
+    return next((line for line in LINES if f"-{line}" in model), None)
 
 
 def betas_needed(model: str, max_tokens: int) -> tuple[str, ...]:
@@ -292,6 +354,7 @@ def tokenizer_of(model: str) -> Tokenizer:
     return of(model).tokenizer
 
 
-def pool_of(model: str) -> str:
-    """Return the name of the rate limit of a model, which other models may share."""
-    return of(model).pool or undated(model).removeprefix("claude-")
+def pool_of(model: str, *, fast: bool = False) -> str:
+    """Return the name of the rate limit of a model, which other models may share; fast mode has a limit of its own."""
+    name = of(model).pool or undated(model).removeprefix("claude-")
+    return f"{name}-fast" if fast else name

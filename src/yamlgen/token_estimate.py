@@ -14,6 +14,9 @@ from typing import Final
 from yamlgen.model_capabilities import Tokenizer, tokenizer_of
 from yamlgen.value_objects import JSON
 
+MARGIN: Final = 0.3
+"""The relative error of an estimate."""
+
 _NEWEST: Final = Tokenizer().characters
 _TURN: Final = 4
 """The tokens that a turn has in addition to its text."""
@@ -42,10 +45,18 @@ _SCRIPTS: Final = (
 def tokens_of(body: Mapping[str, JSON]) -> int:
     """Estimate the input tokens of a request from its body."""
     tokenizer = tokenizer_of(str(body.get("model")))
+    text = sum(tokens_in(text, tokenizer) for text in _texts(body))
+    return round(text + added_tokens(body)) + _TURN * len(body["messages"])
+
+
+def added_tokens(body: Mapping[str, JSON]) -> float:
+    """Return the tokens that the API adds to a request before its text: for tools, and for the schema of the answer."""
+    tokenizer = tokenizer_of(str(body.get("model")))
     choice = body.get("tool_choice")
     is_forced = isinstance(choice, dict) and choice.get("type") in ("tool", "any")
     added = (tokenizer.tool_forced if is_forced else tokenizer.tool_offered) if body.get("tools") else 0
-    return round(sum(tokens_in(text, tokenizer) for text in _texts(body))) + _TURN * len(body["messages"]) + added
+    form = (body.get("output_config") or {}).get("format")
+    return added + (tokens_in(_json(form.get("schema")), tokenizer) if form else 0.0)
 
 
 def tokens_in(text: str, tokenizer: Tokenizer) -> float:
@@ -68,9 +79,6 @@ def _texts(body: Mapping[str, JSON]) -> Iterator[str]:
             yield from map(_text, content)
     if body.get("tools"):
         yield _json(body["tools"])
-    form = (body.get("output_config") or {}).get("format")
-    if form:
-        yield _json(form.get("schema"))
 
 
 def _text(block: Mapping[str, JSON]) -> str:

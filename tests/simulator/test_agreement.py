@@ -8,8 +8,9 @@ import pytest
 
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
+from yamlgen.claude.requests import betas_of
 from yamlgen.claude.structured import StructuredOutput
-from yamlgen.model_capabilities import DATED, MODELS, of
+from yamlgen.model_capabilities import DATED, MODELS, OFF, SAMPLING, betas_needed, of
 from yamlgen.pipeline.parsed_file import read
 from yamlgen.planning.compiler import compile_pipeline
 from yamlgen.simulator.api_errors import SimulatedAPIError
@@ -70,6 +71,20 @@ def sampled():
         yield {"prompt": "Hi", "thinking": thinking, "temperature": temperature, "top_p": top_p, "top_k": top_k}
 
 
+def settings_of(able):
+    """Each setting of the table of models by itself, on both sides of its bound."""
+    tool = {"output": {"schema": TEXT, "mode": "tools"}}
+    begun = [{"thinking": thinking} for thinking in THINKING[1:5]] + [{"effort": effort} for effort in EFFORTS[1:]]
+    begun += [{"thinking": kind, "effort": effort} for kind in OFF for effort in EFFORTS[1:]]
+    begun += [{"speed": "fast"}, {"speed": "standard"}, {"inference_geo": "us"}, {"inference_geo": "mars"}, tool]
+    begun += [{"service_tier": "auto"}, {"service_tier": "standard_only"}]
+    yield from ({"prompt": "Hi", **each} for each in begun)
+    for most in (able.max_output_tokens, able.max_output_tokens + 1, 300_000, 300_001):
+        yield from ({"prompt": "Hi", "max_tokens": most, "batch": batch} for batch in (False, True))
+    yield {"messages": BEGUN}
+    yield {"messages": [BEGUN[0], {"role": "system", "content": "Be brief."}]}
+
+
 def request(step):
     """The body of a step's request."""
     settings = step.variants[0].settings
@@ -78,6 +93,17 @@ def request(step):
     )
     model = ClaudeModel(CLIENT, settings, SENDER, structured=structured)
     return model.request(Prompt(step.system, tuple(Message(turn.role, turn.content) for turn in step.messages)))
+
+
+def problem_of(step, version):
+    """Why the simulator refuses the request of a step; `None` if it takes it."""
+    body, settings = request(step), step.variants[0].settings
+    betas = frozenset((*betas_of(settings), *(betas_needed(settings.id, settings.answer_limit) if step.batch else ())))
+    try:
+        check_message(body, version, betas, batched=bool(step.batch))
+    except SimulatedAPIError as problem:
+        return str(problem)
+    return None
 
 
 def outcomes(folder, model, version, tried):
@@ -92,14 +118,15 @@ def outcomes(folder, model, version, tried):
     plan, diagnostics = compile_pipeline(draft, None, None).bound({}, complete=False)
     assert plan is not None, diagnostics
     told = {diagnostic.mark.line - top.count("\n") - 1: diagnostic.message for diagnostic in diagnostics}
-    for number, step in enumerate(plan.generating):
-        body = request(step)
-        try:
-            check_message(body, version)
-        except SimulatedAPIError as problem:
-            yield lines[number], told.get(number), str(problem)
-        else:
-            yield lines[number], told.get(number), None
+    return [(lines[number], told.get(number), problem_of(step, version)) for number, step in enumerate(plan.generating)]
+
+
+@pytest.mark.parametrize("model", [*MODELS, *DATED])
+def test_validate_warns_where_the_simulator_refuses(model, tmp_path):
+    """Each setting of each model of the table, by itself and at its bounds, also in batches."""
+    found = outcomes(tmp_path, model, NEW, [*settings_of(of(model))])
+    found += outcomes(tmp_path, model, OLD, [{"prompt": "Hi", name: 1} for name in SAMPLING])
+    assert [(line, told, problem) for line, told, problem in found if bool(told) != bool(problem)] == []
 
 
 @pytest.mark.parametrize("model", [*unlike(), DATED[0], "my-fine-tune"])

@@ -48,7 +48,7 @@ BETA_TAKEN = {
     "compaction": ({"type": "summarize", "instructions": None}, "compact-2026-09-04"),
     "context_management": ({"edits": [{"type": "clear_tool_uses_20250919"}]}, "context-management-2025-06-27"),
     "fallback_credit_token": ({"token": "t", "mode": "best_effort"}, "fallback-credit-2026-07-01"),
-    "fallbacks": ([{"model": "claude-opus-4-8", "max_tokens": 5}], "server-side-fallback-2026-07-01"),
+    "fallbacks": ("default", "server-side-fallback-2026-07-01"),
     "mcp_servers": ([{"type": "url", "name": "m", "url": "https://example.com"}], "mcp-client-2025-11-20"),
     "thread": ({"type": "create"}, "message-threads-2026-08-12"),
 }
@@ -141,7 +141,11 @@ def test_every_block_in_the_sdk_is_known_with_its_fields():
         ({"fallbacks": "default"}, ["server-side-fallback-2026-07-01"], ""),
         ({"fallbacks": [{"model": OLDER}] * 4}, ["server-side-fallback-2026-07-01"], "fallbacks: List should have 1"),
         ({"fallbacks": [{"name": OLDER}]}, ["server-side-fallback-2026-07-01"], "fallbacks.0.name: Extra inputs"),
-        ({"fallbacks": [{"model": "claude-nope"}]}, ["server-side-fallback-2026-07-01"], "model: claude-nope"),
+        (
+            {"fallbacks": [{"model": "claude-nope"}], "model": "claude-opus-5-5"},
+            ["server-side-fallback-2026-07-01"],
+            "model: claude-nope",
+        ),
         (
             {"fallbacks": "default", "fallback_credit_token": "t"},
             ["server-side-fallback-2026-07-01", "fallback-credit-2026-07-01"],
@@ -172,7 +176,35 @@ def test_every_block_in_the_sdk_is_known_with_its_fields():
         ({"metadata": {"user_id": "x" * 257}}, [], "metadata.user_id: String should have at most 256"),
         ({"service_tier": "best"}, [], "service_tier: Input should be one of 'auto', 'standard_only'"),
         ({"speed": "fast"}, [], '"speed" value "fast" is not supported for this model'),
-        ({"speed": "fast", "model": "claude-opus-5"}, [], ""),
+        ({"speed": "fast", "model": "claude-opus-5-5"}, [], ""),
+        ({"speed": "fast", "model": "claude-opus-5"}, ["fast-mode-2026-02-01"], ""),
+        ({"speed": "standard", "model": "claude-opus-5"}, [], "speed: Extra inputs are not permitted"),
+        (
+            {"fallbacks": [{"model": "claude-opus-5"}], "model": "claude-opus-5"},
+            ["server-side-fallback-2026-07-01"],
+            "fallbacks.0.model: each model must be distinct",
+        ),
+        (
+            {"fallbacks": [{"model": OLDER}], "model": "claude-opus-5"},
+            ["server-side-fallback-2026-07-01"],
+            "fallbacks.0.model: not a permitted fallback model for 'claude-opus-5'",
+        ),
+        (
+            {"fallbacks": [{"model": OLDER}], "model": "claude-haiku-5-5"},
+            ["server-side-fallback-2026-07-01"],
+            "'claude-haiku-5-5' does not support the `fallbacks` parameter",
+        ),
+        (
+            {"fallbacks": [{"model": "claude-opus-4-8", "max_tokens": 5}], "model": "claude-opus-5"},
+            ["server-side-fallback-2026-07-01"],
+            "",
+        ),
+        ({"fallbacks": "default", "model": "claude-haiku-5-5"}, ["server-side-fallback-2026-07-01"], ""),
+        (
+            {"context_management": {"edits": [{"type": "compact_20260112"}]}},
+            ["compact-2026-01-12"],
+            "context_management: 'compact_20260112' is not supported for this model",
+        ),
         ({"inference_geo": "us"}, [], "inference_geo is not supported for this model"),
         ({"inference_geo": "us", "model": "claude-opus-4-6"}, [], ""),
         ({"tools": [SEARCH]}, [], "tools.0.web_search_20260318: 'claude-haiku-4-5' does not support programmatic"),

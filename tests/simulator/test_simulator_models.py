@@ -4,6 +4,7 @@ import pytest
 
 from simulator_calls import HELLO, refusal
 from yamlgen import model_capabilities
+from yamlgen.model_capabilities import FAST_BETA
 from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.request_checks import check_count
 
@@ -22,7 +23,7 @@ def asked(model="claude-haiku-5-5", **more):
 
 @pytest.mark.parametrize(("model", "known"), ROWS, ids=NAMES)
 def test_every_setting_is_taken_or_refused_as_the_table_says(model, known):
-    """Each type of thinking, effort, forced tool, prefill, system turn, sampling, and length of the answer."""
+    """Each type of thinking, effort, forced tool, prefill, system turn, sampling, speed, region, and answer length."""
     budget = {"budget_tokens": 1024}
     for kind in model_capabilities.THINKING:
         thinking = {"type": kind, **(budget if kind == "enabled" else {})}
@@ -35,6 +36,9 @@ def test_every_setting_is_taken_or_refused_as_the_table_says(model, known):
     assert (refusal(asked(model, messages=[HELLO, SYSTEM])) == "") == (known.system_turns is not False)
     for name in model_capabilities.SAMPLING:
         assert (refusal(asked(model, **{name: 1}), OLD) == "") == bool(known.sampling)
+    assert (refusal(asked(model, speed="fast"), betas=[FAST_BETA]) == "") == bool(known.fast)
+    assert (refusal(asked(model, speed="standard")) == "") != known.fast_beta
+    assert (refusal(asked(model, inference_geo="us")) == "") == bool(known.regions)
     assert refusal(asked(model, max_tokens=known.max_output_tokens)) == ""
     assert "maximum allowed number" in refusal(asked(model, max_tokens=known.max_output_tokens + 1))
 

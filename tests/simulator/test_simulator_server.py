@@ -8,11 +8,12 @@ import time
 import aiohttp
 import anthropic
 import pytest
-from anthropic.types import ModelInfo
+from anthropic.types import ModelCapabilities, ModelInfo
 
 from simulator_calls import ask, talk
 from yamlgen import model_capabilities
 from yamlgen.errors import EnvironmentProblem, UsageError
+from yamlgen.model_capabilities import CONTEXT_EDITS
 from yamlgen.simulator import catalogue
 from yamlgen.simulator.server import Simulator
 
@@ -105,8 +106,10 @@ def test_models_are_listed_by_their_stage_of_life():
 
 @pytest.mark.parametrize("model", [*model_capabilities.MODELS, *model_capabilities.DATED])
 def test_a_model_is_described_as_the_table_says(model):
-    """Limits, life, efforts and types of thinking, read by the SDK's own types."""
+    """Limits, life, efforts, types of thinking and fallbacks, read by the SDK's own types."""
     known = model_capabilities.of(model)
+    assert set(ModelInfo.model_fields) <= set(catalogue.info(model))
+    assert set(ModelCapabilities.model_fields) <= set(catalogue.info(model)["capabilities"])
     told = ModelInfo.model_validate(catalogue.info(model), strict=False)
     assert (told.max_input_tokens, told.max_tokens) == (known.context, known.max_output_tokens)
     assert told.lifecycle == {"legacy": "active"}.get(known.lifecycle, known.lifecycle)
@@ -119,6 +122,11 @@ def test_a_model_is_described_as_the_table_says(model):
     types = able.thinking.types
     assert {kind for kind in model_capabilities.THINKING if getattr(types, kind).supported} == set(known.thinking)
     assert able.structured_outputs.supported == known.native_output
+    assert (able.server_tools.supported, able.code_execution.supported) == (known.server_tools, known.code_calls)
+    edits = able.context_management
+    assert [edit for edit in CONTEXT_EDITS if getattr(edits, edit).supported] == list(known.context_edits)
+    fallbacks = catalogue.info(model)["allowed_fallback_models"]
+    assert fallbacks == (None if known.fallbacks is None else list(known.fallbacks))
 
 
 def test_one_model_is_described():

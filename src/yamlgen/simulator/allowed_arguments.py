@@ -45,7 +45,6 @@ _NOT_COUNTED: Final = frozenset({"fallbacks", "fallback_credit_token", "thread"}
 _NAME: Final = re.compile(r"[a-z0-9-]+-(20\d\d-\d\d-\d\d|20\d{6})")
 _MOST_FALLBACKS: Final = 3
 _MOST_USER_ID: Final = 256
-_EDITS: Final = ("clear_tool_uses_20250919", "clear_thinking_20251015", "compact_20260112")
 
 
 def betas_of(header: str | None) -> Betas:
@@ -79,6 +78,13 @@ def check_names(body: dict[str, Any], betas: Betas, *, counting: bool) -> None:
             raise SimulatedAPIError(f"{name}: Extra inputs are not permitted")
 
 
+def check_speed(body: dict[str, Any], betas: Betas) -> None:
+    """Refuse a `speed` without the beta that some models require for it."""
+    known, beta = model_capabilities.of(body["model"]), model_capabilities.FAST_BETA
+    if present(body, "speed") and known.fast_beta and beta not in betas:
+        raise SimulatedAPIError("speed: Extra inputs are not permitted")
+
+
 def check_arguments(body: dict[str, Any], headers: Mapping[str, str]) -> None:
     """Refuse invalid values of the arguments that change how a request is served, but not its answer."""
     known = model_capabilities.of(body["model"])
@@ -93,12 +99,15 @@ def check_arguments(body: dict[str, Any], headers: Mapping[str, str]) -> None:
         if body["speed"] == "fast" and known.fast is False:
             raise SimulatedAPIError('"speed" value "fast" is not supported for this model')
     if present(body, "inference_geo"):
-        check_one_of(body["inference_geo"], "inference_geo", ("us", "global"))
+        check_one_of(body["inference_geo"], "inference_geo", model_capabilities.REGIONS)
         if known.regions is False:
             raise SimulatedAPIError("inference_geo is not supported for this model")
     for name, check in _CHECKS.items():
         if present(body, name):
             check(body[name], name)
+    for edit in (body.get("context_management") or {}).get("edits", ()):
+        if known.context_edits is not None and edit["type"] not in known.context_edits:
+            raise SimulatedAPIError(f"context_management: '{edit['type']}' is not supported for this model")
     _check_together(body, headers)
 
 
@@ -123,7 +132,7 @@ def _check_context(management: Any, where: str) -> None:
     if not isinstance(edits, list):
         raise SimulatedAPIError(f"{where}.edits: Input should be a valid array")
     for index, edit in enumerate(edits):
-        check_tag(edit, f"{where}.edits.{index}", _EDITS)
+        check_tag(edit, f"{where}.edits.{index}", model_capabilities.CONTEXT_EDITS)
 
 
 def _check_servers(servers: Any, where: str) -> None:
@@ -144,6 +153,8 @@ def _check_fallbacks(fallbacks: Any, where: str) -> None:
         raise SimulatedAPIError(f"{where}: List should have 1 to {_MOST_FALLBACKS} items, not {len(fallbacks)}")
     for index, fallback in enumerate(fallbacks):
         check_object(fallback, f"{where}.{index}", "model! max_tokens thinking output_config speed")
+        if present(fallback, "output_config"):
+            check_object(fallback["output_config"], f"{where}.{index}.output_config", "effort format task_budget")
 
 
 def _check_thread(thread: Any, where: str) -> None:

@@ -12,8 +12,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from yamlgen.model_capabilities import tokenizer_of
+from yamlgen.model_capabilities import of, tokenizer_of
+from yamlgen.pipeline.keyed_fields import UNKEYED
 from yamlgen.simulator.api_errors import SimulatedAPIError
+from yamlgen.simulator.cache_usage import UNCACHED, CacheUse
 from yamlgen.simulator.instances import Instances, instances_of
 from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.schema_limits import format_of
@@ -31,13 +33,19 @@ Blocks = list[dict[str, Any]]
 
 
 def digest_of(body: Mapping[str, Any], seed: int, row: str = "") -> bytes:
-    """Return a digest of what an answer depends on: the seed, the body (without `stream`) and the row."""
-    asked = {key: value for key, value in body.items() if key != "stream"}
+    """Return a digest of what an answer depends on: the seed, the row, and the body, without its unkeyed fields."""
+    asked = {key: value for key, value in body.items() if key not in UNKEYED}
     text = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{seed} {text}{row}".encode()).digest()
 
 
-def answer(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, fault: str | None = None) -> dict[str, Any]:
+def answer(
+    body: Mapping[str, Any],
+    digest: bytes,
+    values: PlausibleValues,
+    fault: str | None = None,
+    cached: CacheUse = UNCACHED,
+) -> dict[str, Any]:
     """Return the message that answers a valid request.
 
     Args:
@@ -45,12 +53,13 @@ def answer(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, faul
         digest: the result of `digest_of` for the request.
         values: the source of the answer's values; seeded here.
         fault: `refusal`, `truncate`, `blank` or `invalid_output`; other faults have no effect here.
+        cached: what the prompt cache does for the request.
 
     Raises:
         SimulatedAPIError: 400, if the requested schema has an unsatisfiable keyword.
     """
     values.seed(int.from_bytes(digest[:8], "big"))
-    usage = _usage(body)
+    usage = _usage(body, cached)
     message = {
         "id": f"msg_sim_{digest.hex()[:24]}",
         "type": "message",
@@ -88,12 +97,10 @@ def answer(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, faul
     }
 
 
-def _usage(body: Mapping[str, Any]) -> dict[str, Any]:
+def _usage(body: Mapping[str, Any], cached: CacheUse) -> dict[str, Any]:
     """Return the usage of a request, without its output tokens."""
     return {
-        "input_tokens": tokens_of(body),
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        **cached.usage(tokens_of(body)),
         "service_tier": "standard",
         **{name: body[name] for name in ("speed", "inference_geo") if body.get(name)},
         **({"fallback_credit": {"status": {"type": "redeemed"}}} if body.get("fallback_credit_token") else {}),
@@ -112,7 +119,7 @@ def _content(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, *,
         return [{"type": "compaction", "content": values.paragraph(), "signature": digest.hex()}], "compaction"
     thoughts: Blocks = []
     if thinks(body):
-        thought = "" if body["thinking"].get("display") == "omitted" else values.sentence()
+        thought = values.sentence() if _shows_thinking(body) else ""
         thoughts = [{"type": "thinking", "thinking": thought, "signature": digest.hex()}]
     tools = _called(body, values)
     if tools:
@@ -136,6 +143,12 @@ def _content(body: Mapping[str, Any], digest: bytes, values: PlausibleValues, *,
         return [*before, {"type": "text", "text": _said(body, values)}], "end_turn"
     text = json.dumps(_drawn(schema, values, broken=broken), ensure_ascii=False)
     return [*before, {"type": "text", "text": text}], "end_turn"
+
+
+def _shows_thinking(body: Mapping[str, Any]) -> bool:
+    """Check whether an answer shows its thinking: by `display`, or by the default of the model."""
+    display = body["thinking"].get("display")
+    return of(body["model"]).shows_thinking if display is None else display != "omitted"
 
 
 def _called(body: Mapping[str, Any], values: PlausibleValues) -> list[dict[str, Any]]:

@@ -139,6 +139,7 @@ class SimulatedBatch:
                 await asyncio.sleep(0)
         results.finish()
         late = timedelta(seconds=time.monotonic() - self._ends) if self._delay else timedelta()
+        model.prompts.keep(self._conditions.cached)
         self.results, self._counts, self._ended = results, counts, max(self._created, datetime.now(UTC) - late)
         self._requests, self._order, self._before = None, array("I"), b""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from yamlgen.simulator.allowed_arguments import Betas
 from yamlgen.simulator.answers import answer, digest_of
 from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import present
+from yamlgen.simulator.cache_usage import SimulatedCache
 from yamlgen.simulator.faults import Faults
 from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.request_checks import check_message
@@ -41,11 +42,14 @@ class BatchConditions:
         version: the version of the API.
         betas: the betas of the creation.
         headers: the headers of the creation.
+        cached: the parts that its requests write to the prompt cache, with their lifetimes. No other request of the
+            batch reads them.
     """
 
     version: str
     betas: Betas
     headers: Mapping[str, str]
+    cached: dict[bytes, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,13 @@ class BatchModel:
         faults: the faults and their rates.
         seed: selects the answers.
         values: the source of the answers' values.
+        prompts: the prompt cache of batches.
     """
 
     faults: Faults
     seed: int
     values: PlausibleValues
+    prompts: SimulatedCache = field(default_factory=SimulatedCache)
 
     def digest(self, request: Mapping[str, Any]) -> bytes:
         """Return what the answer depends on, which is the same as for a single message."""
@@ -98,7 +104,9 @@ class BatchModel:
             fault = self.faults.pick(digest, before, _PROCESSED)
             if fault in ("batch_errored", "bad_request"):
                 raise FAULT_ERRORS["server_error" if fault == "batch_errored" else fault]
-            message = answer(params, digest, self.values, fault)
+            cached = self.prompts.look(params)
+            message = answer(params, digest, self.values, fault, cached)
+            conditions.cached.update(cached.kept)
         except SimulatedAPIError as problem:
             return _errored(problem, digest)
         message["usage"]["service_tier"] = "batch"

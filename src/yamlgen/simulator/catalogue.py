@@ -16,25 +16,8 @@ from yamlgen.simulator.paging import page_of
 
 MODELS: Final = (*model_capabilities.MODELS, *model_capabilities.DATED)
 
-RETIRED: Final = (
-    "claude-opus-4-1-20250805",
-    "claude-opus-4-20250514",
-    "claude-sonnet-4-20250514",
-    "claude-3-7-sonnet-20250219",
-    "claude-3-5-haiku-20241022",
-    "claude-3-5-sonnet-20241022",
-    "claude-3-5-sonnet-20240620",
-    "claude-3-opus-20240229",
-    "claude-3-sonnet-20240229",
-    "claude-3-haiku-20240307",
-    "claude-2.1",
-    "claude-2.0",
-)
-"""The retired models, newest first; the API lists them on request."""
-
 _STAGES: Final[Mapping[str | None, str]] = {"deprecated": "deprecated", "retired": "retired"}
 _DATE = re.compile(r"-(\d{4})(\d{2})(\d{2})$")
-_LINES = ("haiku", "sonnet", "opus", "fable", "mythos")
 _FILTER: Final = ("lifecycle[]", "lifecycle")
 
 
@@ -63,12 +46,13 @@ def info(model: str) -> dict[str, Any]:
     return {
         "type": "model",
         "id": model,
+        "allowed_fallback_models": None if known.fallbacks is None else list(known.fallbacks),
         "display_name": _display_name(model),
         # The API writes the epoch if a release date is unknown, as for an id without a date.
         "created_at": "{}-{}-{}T00:00:00Z".format(*date.groups()) if date else "1970-01-01T00:00:00Z",
         "deprecated_at": None,
         "lifecycle": _STAGES.get(known.lifecycle, "active"),
-        "line": next((line for line in _LINES if f"-{line}" in model), None),
+        "line": model_capabilities.line_of(model),
         "max_input_tokens": known.context,
         "max_tokens": known.max_output_tokens,
         "retires_at": f"{known.retires}T00:00:00Z" if known.retires else None,
@@ -100,7 +84,7 @@ def _in_stages(asked: list[str]) -> list[str]:
         if stage not in {"active", "deprecated", "retired"}:
             raise SimulatedAPIError("lifecycle: Input should be 'active', 'deprecated' or 'retired'")
     stages = set(asked) or {"active", "deprecated"}
-    every = (*MODELS, *RETIRED)
+    every = (*MODELS, *model_capabilities.RETIRED)
     return [model for model in every if _STAGES.get(model_capabilities.of(model).lifecycle, "active") in stages]
 
 
@@ -111,23 +95,21 @@ def _display_name(model: str) -> str:
 
 
 def _capabilities(known: model_capabilities.Capabilities) -> dict[str, Any]:
-    thinking, efforts, native = known.thinking or (), known.efforts or (), bool(known.native_output)
+    thinking, efforts, edits = known.thinking or (), known.efforts or (), known.context_edits or ()
     return _told(
         {
             "batch": True,
             "citations": True,
-            "code_execution": native and known.code_calls is not False,
+            "code_execution": bool(known.code_calls),
             "context_management": {
-                "supported": native,
-                "clear_thinking_20251015": native,
-                "clear_tool_uses_20250919": native,
-                "compact_20260112": "adaptive" in thinking,
+                "supported": bool(edits),
+                **{edit: edit in edits for edit in model_capabilities.CONTEXT_EDITS},
             },
             "effort": {"supported": bool(efforts), **{level: level in efforts for level in model_capabilities.EFFORTS}},
             "image_input": True,
             "pdf_input": True,
-            "server_tools": {"supported": native, "code_execution": native, "web_search": native},
-            "structured_outputs": native,
+            "server_tools": dict.fromkeys(("supported", "code_execution", "web_search"), bool(known.server_tools)),
+            "structured_outputs": bool(known.native_output),
             "thinking": {
                 "supported": any(kind not in model_capabilities.OFF for kind in thinking),
                 "types": {kind: kind in thinking for kind in model_capabilities.THINKING},

@@ -30,6 +30,9 @@ ON_MESSAGES: Final = (
 )
 """The faults of a message, in the order in which they are tried; a request has at most one fault."""
 
+OF_ANSWERS: Final = ("refusal", "truncate", "blank", "invalid_output")
+"""The faults of a message that is otherwise an answer."""
+
 ON_BATCHES: Final = (
     "batch_lost",
     "batch_cut",

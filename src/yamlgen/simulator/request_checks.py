@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from yamlgen import model_capabilities
-from yamlgen.simulator.allowed_arguments import Betas, check_arguments, check_budget, check_names, has_beta
+from yamlgen.simulator.allowed_arguments import Betas, check_arguments, check_budget, check_names, check_speed, has_beta
 from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.body_fields import check_integer, check_object, present
 from yamlgen.simulator.cache_breakpoints import check_breakpoints
 from yamlgen.simulator.catalogue import check_model
 from yamlgen.simulator.content_blocks import check_words
+from yamlgen.simulator.fallbacks import check_fallbacks
 from yamlgen.simulator.schema_limits import check_counts, check_format, format_of
 from yamlgen.simulator.thinking import check_begun, check_effort, check_thinking, thinks
 from yamlgen.simulator.tools import check_choice, check_tools, is_forced
@@ -82,9 +83,9 @@ def check_message(
     if not isinstance(body.get("stream", False), bool):
         raise SimulatedAPIError("stream: Input should be a valid boolean")
     check_arguments(body, headers)
-    _check_fallbacks(body)
     _check_content(body, version, known, betas)
     _check_no_output(body)
+    check_fallbacks(body, lambda hop: check_message(hop, version, betas, headers))
 
 
 def check_count(body: Any, version: str = VERSIONS[-1], betas: Betas = _NO_BETAS) -> None:
@@ -129,12 +130,7 @@ def _check_shape(body: Any, betas: Betas, *, counting: bool) -> None:
     if not body["model"]:
         raise SimulatedAPIError("model: String should have at least 1 character")
     check_model(body["model"])
-
-
-def _check_fallbacks(body: dict[str, Any]) -> None:
-    fallbacks = body.get("fallbacks")
-    for fallback in fallbacks if isinstance(fallbacks, list) else ():
-        check_model(fallback["model"])
+    check_speed(body, betas)
 
 
 def _check_max_tokens(body: dict[str, Any], most: int | None) -> None:

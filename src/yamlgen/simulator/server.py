@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -24,8 +25,10 @@ from yamlgen.simulator.answers import answer, digest_of
 from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.batch_outcomes import BatchModel
 from yamlgen.simulator.batch_routes import BatchRoutes
+from yamlgen.simulator.cache_usage import SimulatedCache
 from yamlgen.simulator.conversation_store import Conversations
-from yamlgen.simulator.faults import NO_FAULTS, Faults
+from yamlgen.simulator.fallbacks import handed_on
+from yamlgen.simulator.faults import NO_FAULTS, OF_ANSWERS, ON_MESSAGES, Faults
 from yamlgen.simulator.plausible_values import PlausibleValues
 from yamlgen.simulator.request_checks import check_count, check_headers, check_message
 from yamlgen.simulator.responses import FAULT_ERRORS, REQUEST_ID, hang_up, no_constant, own_headers, unreadable
@@ -77,6 +80,7 @@ class Simulator:
         self._log = log
         self._values = PlausibleValues()
         self._threads = Conversations()
+        self._prompts = SimulatedCache()
         self._served = 0
         self._before: Counter[bytes] = Counter()
         model = BatchModel(faults, seed, self._values)
@@ -167,6 +171,7 @@ class Simulator:
         check_message(body, version, betas_of(request.headers.get("anthropic-beta")), request.headers)
         digest = digest_of(body, self._seed, request.headers.get(ROW_HEADER, ""))
         fault = self._fault(digest, request.headers.get(AGAIN_HEADER, "0"))
+        cached = self._prompts.look(body)
         if self._latency:
             await asyncio.sleep(self._latency)
         if fault == "hang":
@@ -175,7 +180,10 @@ class Simulator:
             return web.Response(text="<html><body>Please sign in</body></html>", content_type="text/html")
         if fault in FAULT_ERRORS:
             raise FAULT_ERRORS[fault]
-        message = answer(body, digest, self._values, fault)
+        message = answer(body, digest, self._values, fault, cached)
+        self._prompts.keep(cached.kept)
+        if message["stop_reason"] == "refusal" and body.get("fallbacks"):
+            message = handed_on(body, message, lambda hop: self._hop(hop, request))
         self._threads.hold(body, message)
         if fault == "unreadable":
             return web.Response(text=unreadable(message), content_type="application/json", headers=_limits(message))
@@ -184,12 +192,19 @@ class Simulator:
         response = web.json_response(message, headers=_limits(message))
         return await _cut_off(request, response) if fault == "disconnect" else response
 
-    def _fault(self, digest: bytes, again: str) -> str | None:
+    def _hop(self, body: dict[str, Any], request: web.Request) -> dict[str, Any]:
+        """Return the answer of a fallback model."""
+        digest = digest_of(body, self._seed, request.headers.get(ROW_HEADER, ""))
+        return answer(
+            body, digest, self._values, self._fault(digest, request.headers.get(AGAIN_HEADER, "0"), OF_ANSWERS)
+        )
+
+    def _fault(self, digest: bytes, again: str, names: Sequence[str] = ON_MESSAGES) -> str | None:
         if not self._faults.rates:
             return None
         self._before[digest] += 1
         answered = int(again) if again.isdecimal() else 0
-        return self._faults.pick(digest, max(answered, self._before[digest] - 1))
+        return self._faults.pick(digest, max(answered, self._before[digest] - 1), names)
 
     async def _streamed(self, request: web.Request, message: dict[str, Any], *, cut: bool) -> web.StreamResponse:
         headers = {"Cache-Control": "no-cache", **own_headers(), **_limits(message)}

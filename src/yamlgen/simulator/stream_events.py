@@ -13,7 +13,11 @@ _PIECE = re.compile(r"\s*\S+(?:\s+\S+){0,3}\s*", re.DOTALL)
 def events_of(message: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield the events of a message in order, encoded."""
     usage = {**message["usage"], "output_tokens": 1}
-    start = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None, "usage": usage}
+    model = next(
+        (block["from"]["model"] for block in message["content"] if block["type"] == "fallback"), message["model"]
+    )
+    start = {**message, "model": model, "content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
+    start |= {"usage": {name: count for name, count in usage.items() if name != "iterations"}}
     yield _event("message_start", message=start)
     yield _event("ping")
     for index, block in enumerate(message["content"]):
@@ -22,7 +26,11 @@ def events_of(message: Mapping[str, Any]) -> Iterator[bytes]:
             yield _event("content_block_delta", index=index, delta=delta)
         yield _event("content_block_stop", index=index)
     stop = {key: message[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
-    counts = {key: message["usage"][key] for key in ("output_tokens", "server_tool_use") if key in message["usage"]}
+    counts = {
+        key: message["usage"][key]
+        for key in ("output_tokens", "server_tool_use", "iterations")
+        if key in message["usage"]
+    }
     yield _event("message_delta", delta=stop, usage=counts)
     yield _event("message_stop")
 
