@@ -314,6 +314,8 @@ class RowError(YamlgenError):
             schema. Default: depends on the code.
         doubt: set if so many requests fail in the same way that the other rows may fail too.
         variant: the name of the step's variant whose model received the request, or empty.
+        wanted: the key of the last request, which differs from `key` after a re-ask or a larger request.
+        refused: the keys of the first requests to the models that have refused before.
         source: the template or expression that could not be evaluated, and the offset in it; otherwise `None`.
     """
 
@@ -342,4 +344,6 @@ class RowError(YamlgenError):
         self.is_useless = code in _USELESS if is_useless is None else is_useless
         self.doubt: SystemicFailure | None = None
         self.variant = ""
+        self.wanted = b""
+        self.refused: tuple[bytes, ...] = ()
         self.source = source

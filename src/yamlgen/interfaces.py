@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from yamlgen.row_result import Answer, RowResult
-from yamlgen.value_objects import JSON, Attempt, CachedValue, Charge, Prompt, Refusal, Usage
+from yamlgen.value_objects import JSON, Attempt, CachedValue, Cause, Charge, Prompt, Refusal, Usage
 
 if TYPE_CHECKING:
     from yamlgen.cancellation import Cancellation  # imports asyncio, which takes 30 ms that `validate` does not need
@@ -33,8 +33,8 @@ class RequestObserver(Protocol):
         """The request will be sent again after `wait` seconds, because of `reason`."""
         ...
 
-    def received(self, attempt: Attempt, *, reask: bool) -> None:
-        """An answer to a first request or to a re-ask has arrived and is stored. It has not been validated yet."""
+    def received(self, attempt: Attempt, *, cause: Cause) -> None:
+        """An answer has arrived and is stored. It has not been validated yet."""
         ...
 
     def cut(self, usage: Usage, cost: float | None) -> None:
@@ -67,7 +67,7 @@ class _Unobserving:
     def retried(self, reason: str, wait: float) -> None:
         """Do nothing."""
 
-    def received(self, attempt: Attempt, *, reask: bool) -> None:
+    def received(self, attempt: Attempt, *, cause: Cause) -> None:
         """Do nothing."""
 
     def cut(self, usage: Usage, cost: float | None) -> None:
@@ -132,6 +132,10 @@ class AttemptLog(Protocol):
 
     def answered(self, key: bytes) -> int:
         """Return the number of stored answers of a key, including those that are not recalled."""
+        ...
+
+    def had_fallbacks(self, attempt: Attempt) -> bool:
+        """Return whether the API could ask fallback models for a stored answer."""
         ...
 
     async def record(self, key: bytes, setup: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:

@@ -31,6 +31,7 @@ class Answer:
         items: the number of items; 0 if the value is not a list.
         lost: the items that failed and are null, if the step allows null items.
         failure: the error of a step that failed and is null (`on_error: null`).
+        thinking: what the model thought, if the step keeps it: a string or null, or a list of them like the value.
     """
 
     value: JSON
@@ -40,6 +41,7 @@ class Answer:
     items: int = 0
     lost: tuple[FailedItem, ...] = ()
     failure: RowError | None = None
+    thinking: JSON = None
 
     @property
     def is_absent(self) -> bool:

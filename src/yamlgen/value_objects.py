@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 JSON: TypeAlias = Any
 """A JSON value: `None`, `bool`, `int`, `float`, `str`, a list, or a dict with string keys."""
+
+
+Cause: TypeAlias = Literal["first", "reask", "larger", "refusal"]
+"""Why a request is sent: as the first one, as a re-ask, with more tokens after a truncated answer, or to a fallback
+model after a refusal."""
 
 
 Row: TypeAlias = Mapping[str, JSON]
@@ -44,16 +49,42 @@ class Columns:
 class Message:
     """One turn of a prompt: a string, or content blocks of the API, which Python users may pass."""
 
-    role: Literal["user", "assistant"]
+    role: Literal["user", "assistant", "system"]
     content: str | list[dict[str, JSON]]
 
 
 @dataclass(frozen=True, slots=True)
+class CacheMarks:
+    """What the API is asked to cache of a prompt. Each lifetime is `5m` or `1h`; `None` asks for nothing.
+
+    Attributes:
+        step: the lifetime that the step sets for its prompts.
+        system: the lifetime of the prompt up to the end of the system prompt.
+        messages: the messages at whose end a part to cache ends, by their indexes, each with its lifetime.
+        shared: where the parts end that other prompts of the step have too, as a number of messages: 0 for the end of
+            the system prompt, -1 for that of the tools.
+        repeats: whether the step sends equal prompts.
+    """
+
+    step: str | None = None
+    system: str | None = None
+    messages: tuple[tuple[int, str], ...] = ()
+    shared: tuple[int, ...] = ()
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
-    """The prompt of one step for one row: its rendered templates."""
+    """The prompt of one step for one row: its rendered templates, and what of it is cached.
+
+    Attributes:
+        user_id: the identifier of the person for whom it is sent; it does not distinguish prompts.
+    """
 
     system: str | None
     messages: tuple[Message, ...]
+    cache: CacheMarks | None = None
+    user_id: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +106,15 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What an API lets an account send per minute to the models of a pool. `None`: the API shows no such limit."""
+
+    requests: float | None = None
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Charge:
     """What one answer is charged for. A refusal before any output is free, whatever its usage.
 
@@ -93,6 +133,13 @@ class Charge:
     fast: bool = False
     batch: bool = False
     in_us: bool = False
+
+    @property
+    def uncached(self) -> Charge:
+        """The same without the prompt cache: all its tokens are ordinary input."""
+        usage = self.usage
+        tokens = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens
+        return replace(self, usage=Usage(tokens, usage.output_tokens), hour_writes=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +171,8 @@ class Attempt:
         notes: how a valid answer had to be repaired to be read.
         batched: whether it came with a batch.
         own: whether this run has stored it.
+        fallback: the id of the model that answered in place of the step's, which has refused; empty for the step's own.
+        saved: by how many US dollars it cost less than without the prompt cache, if this run has paid for it.
     """
 
     response: Mapping[str, JSON]
@@ -138,6 +187,8 @@ class Attempt:
     notes: tuple[str, ...] = ()
     batched: bool = False
     own: bool = False
+    fallback: str = ""
+    saved: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

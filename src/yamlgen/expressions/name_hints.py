@@ -37,6 +37,7 @@ _ELSEWHERE: Final = {
     "matrix": "in a step with `matrix`, except in its `when` and `for_each`",
     "output": "in the `check` of a step",
     "steps": "in a step, and in the expressions of an output",
+    "thinking": "if a step keeps it, with `output: {keep_thinking: true}`",
 }
 FILTERS: Final = {
     "len": "length",
@@ -67,7 +68,9 @@ _ANSWERS: Final = frozenset({"output", "text", "result", "content", "response", 
 _OF_DATES: Final = frozenset({"strftime", "isoformat", "date", "year", "month", "day", "hour", "weekday", "timestamp"})
 
 
-def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> str | None:
+def meant(  # noqa: PLR0911 - a table
+    source: str, start: int, word: str, scope: Mapping[str, TypeView], names: Collection[str]
+) -> str | None:
     """Return the hint for an unknown bare name: it may lack its root, or be a string without quotes.
 
     Args:
@@ -90,6 +93,8 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], nam
             return _rooted(source[:start], word, f"{holder}.{named[0]}", scope)
     if word.lower() in _LITERALS or word.lower() in ("true", "false"):
         return f"write `{_LITERALS.get(word.lower(), word.lower())}`"
+    if hint := of_column(word, getattr(scope.get("thinking"), "members", ())):
+        return hint
     if nearest(word, names) is not None:
         return correction(word, names)
     row, member = scope.get("row"), _MEMBER.match(source, start + len(word))
@@ -103,6 +108,12 @@ def meant(source: str, start: int, word: str, scope: Mapping[str, TypeView], nam
     known = f"columns: {listing(map(column, columns), 8)}" if columns else f"a column is `row.{word}`"
     rest = "" if row is None else f"; {known}"  # without rows: the path of an output
     return f"did you mean `{near}`?" if near else f"{text}{in_scope}{rest}"
+
+
+def of_column(name: str, steps: Collection[str]) -> str | None:
+    """Return the hint for a name that is the default column of what the model of a step thought, or `None`."""
+    step = name.removesuffix("_thinking")
+    return f"did you mean `thinking.{step}`?" if step != name and step in steps else None
 
 
 def _rooted(before: str, word: str, meant: str, scope: Mapping[str, TypeView]) -> str:
@@ -147,6 +158,8 @@ def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
         key: the member.
         owner: the type of the string or list.
     """
+    if key == "thinking" and path[:1] == ("steps",) and len(path) == 2:  # noqa: PLR2004 - a whole step
+        return f"write `thinking.{path[1]}`, with `output: {{keep_thinking: true}}` in the step"
     if owner.types() not in ({"string"}, {"array"}) or not path:
         return None
     if key in ("contains", "includes", "has"):

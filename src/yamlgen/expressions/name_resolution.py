@@ -17,7 +17,7 @@ from jinja2 import nodes
 
 from yamlgen.errors import Code
 from yamlgen.expressions.jinja_environment import sandbox
-from yamlgen.expressions.name_hints import AS_A_WHOLE, instead, meant, other_filter, quoted
+from yamlgen.expressions.name_hints import AS_A_WHOLE, instead, meant, of_column, other_filter, quoted
 from yamlgen.expressions.narrowing import (
     Forks,
     Path,
@@ -29,6 +29,7 @@ from yamlgen.expressions.narrowing import (
     null,
     path_of,
 )
+from yamlgen.expressions.references import OF_STEPS
 from yamlgen.expressions.static_types import ANYTHING, Absent, TypeView
 from yamlgen.expressions.type_inference import parts
 from yamlgen.suggestions import correction, nearest
@@ -193,7 +194,9 @@ class NameResolver:
                 self._complain(Code.MAY_BE_NULL, message, *self._extent(node), hint)
                 return view.solid()
             hint = "remove nulls first, as in `| reject('none')`, or replace them with `default(..., true)`"
-            if path:
+            if path[:1] == ("thinking",):
+                hint = f"write `({self._named(node, view)} or '')`, or test for null first"
+            elif path:
                 hint = f"test for null first, as in `{self._named(node, view)} is not none and ...`"
             self._maybe_null(node, view, hint, path=path)
         return view.solid()
@@ -266,10 +269,10 @@ class NameResolver:
             self.uses.params.update(getattr(self.names["params"], "members", ()))
         elif node.name == "matrix":
             self.uses.axes.update(getattr(self.names["matrix"], "members", ()))
-        elif node.name == "steps":
-            hint = "add the name of the step, as in `steps.profile`"
-            message = "`steps` cannot be used without the name of a step"
-            self._complain(Code.UNKNOWN_STEP, message, node.lineno, node.lineno + 5, hint)
+        elif node.name in OF_STEPS:
+            hint = f"add the name of the step, as in `{node.name}.profile`"
+            message = f"`{node.name}` cannot be used without the name of a step"
+            self._complain(Code.UNKNOWN_STEP, message, node.lineno, node.lineno + len(node.name), hint)
 
     def _member(self, node: nodes.Getattr | nodes.Getitem, key: str | int, owner: TypeView) -> TypeView:
         """Return the member of a value under a key, and report if it does not exist."""
@@ -287,7 +290,8 @@ class NameResolver:
         except Absent as absent:
             if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
                 spaced = next((name for name in absent.known if name.strip() == str(key)), None)
-                hint = correction(str(key), absent.known) or _UNDECLARED.get(absent.code)
+                of_thinking = of_column(str(key), absent.known) if absent.code is Code.UNKNOWN_STEP else None
+                hint = absent.hint or of_thinking or correction(str(key), absent.known) or _UNDECLARED.get(absent.code)
                 if spaced is not None:
                     hint = f'its name contains white space: remove it from the header, or write `["{spaced}"]`'
                 hint = hint or instead(path_of(node.node), self._named(node.node, owner), str(key), owner)
@@ -302,7 +306,7 @@ class NameResolver:
             root, member = path
             if root == "row" and self.uses.columns is not None:
                 self.uses.columns.add(str(member))
-            elif root == "steps":
+            elif root in OF_STEPS:
                 self.uses.steps.add(str(member))
             elif root == "params":
                 self.uses.params.add(str(member))

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from jinja2 import nodes
 
 from yamlgen.expressions.evaluation import parse_expression
 from yamlgen.expressions.jinja_environment import parse
 from yamlgen.expressions.narrowing import Path, path_of
+
+OF_STEPS: Final = ("steps", "thinking")
+"""The roots whose members are steps: their values, and what the models thought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class References:
     Attributes:
         named: the names of the steps.
         always: the names of the steps that are read in every row, whichever branches are taken.
-        paths: each reference, from `steps` to its last fixed member.
+        paths: each reference, from its root to its last fixed member.
     """
 
     named: frozenset[str] = frozenset()
@@ -38,7 +42,7 @@ def references(source: str, *, is_expression: bool) -> References:
     """
     tree = parse_expression(source) if is_expression else parse(source)
     found = (path_of(node) for node in (tree, *tree.find_all((nodes.Getattr, nodes.Getitem))))
-    named = frozenset(str(path[1]) for path in found if len(path) > 1 and path[0] == "steps")
+    named = frozenset(str(path[1]) for path in found if len(path) > 1 and path[0] in OF_STEPS)
     return References(named, _always(tree), frozenset(_paths(tree)))
 
 
@@ -62,7 +66,7 @@ def _always(node: nodes.Node | None) -> frozenset[str]:  # noqa: PLR0911 - a tab
             for other in reversed(node.elif_):
                 rest = _always(other.test) | _each(other.body) & rest
             return _always(node.test) | _each(node.body) & rest
-        case nodes.Getattr() | nodes.Getitem() if len(path := path_of(node)) > 1 and path[0] == "steps":
+        case nodes.Getattr() | nodes.Getitem() if len(path := path_of(node)) > 1 and path[0] in OF_STEPS:
             return frozenset({str(path[1])})
         case _:
             return _each(list(node.iter_child_nodes()))
@@ -75,7 +79,7 @@ def _each(many: Sequence[nodes.Node]) -> frozenset[str]:
 def _paths(node: nodes.Node) -> Iterator[Path]:
     """Yield the longest references to steps in a syntax tree, without the methods that are called on them."""
     path = path_of(node)
-    if path[:1] == ("steps",) and len(path) > 1:
+    if len(path) > 1 and path[0] in OF_STEPS:
         yield path
         return
     callee = node.node if isinstance(node, nodes.Call) else None

@@ -41,13 +41,14 @@ def has_method(kinds: Collection[str], name: str) -> bool:
 
 
 class Absent(Exception):  # noqa: N818 - not an error: no value can have this member
-    """No value can have this member; `known` lists the members that exist."""
+    """No value can have this member; `known` lists the members that exist, and `hint` is its own, if it has one."""
 
-    def __init__(self, code: Code, message: str, known: tuple[str, ...] = ()) -> None:
+    def __init__(self, code: Code, message: str, known: tuple[str, ...] = (), hint: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.known = known
+        self.hint = hint
 
 
 class TypeView(Protocol):
@@ -115,12 +116,14 @@ class NamespaceView:
 
     Attributes:
         complete: whether each name exists in every row.
+        hints: names that are known not to exist, each with a message and a hint.
     """
 
     code: Code
     what: str
     members: Mapping[str, TypeView]
     complete: bool = False
+    hints: Mapping[str, tuple[str, str]] | None = None
 
     @property
     def null(self) -> str | None:
@@ -135,6 +138,8 @@ class NamespaceView:
         """Return the type of a name."""
         if key in self.members:
             return self.members[str(key)]
+        if self.hints is not None and str(key) in self.hints:
+            raise Absent(self.code, self.hints[str(key)][0], tuple(self.members), self.hints[str(key)][1])
         raise Absent(self.code, f"unknown {self.what} `{key}`", tuple(self.members))
 
     def element(self) -> TypeView:

@@ -29,9 +29,10 @@ _FARTHEST: Final = 500
 _SHORTEST: Final = 4
 """The minimum length of a part of a key that messages near it hide."""
 
-Kind = Literal["key", "headers", "word", "variable", "address"]
-"""The possible value of a name: a key; headers, which may contain a key; a key or another meaning of the word; the name
-of a variable, or by mistake a key; an address, which may contain a password."""
+Kind = Literal["key", "headers", "word", "scheme", "variable", "address"]
+"""The possible value of a name: a key; headers, which may contain a key; a key or another meaning of the word; the kind
+of the credentials, or by mistake a key; the name of a variable, or by mistake a key; an address, which may contain a
+password."""
 
 _KINDS: Final[dict[str, Kind | None]] = {
     "apikey": "key",
@@ -46,10 +47,16 @@ _KINDS: Final[dict[str, Kind | None]] = {
     "header": "headers",
     "headers": "headers",
     "apikeyenv": "variable",
+    "authtokenenv": "variable",
     "baseurl": "address",
     "maxtokens": None,
     "budgettokens": None,
 }
+_SCHEMES: Final = (
+    *("key", "token", "profile", "federation", "api_key", "auth_token", "access_token", "bearer", "basic", "oauth"),
+    *("oidc", "sso", "login", "iam", "jwt", "wif", "workload_identity", "service_account", "none", "default"),
+)
+"""What people write under `auth`."""
 _WORDS: Final = frozenset({"key", "token", "auth", "pass", "pwd", "signature"})
 _PARTS: Final = ("apikey", "authtoken", "accesstoken", "secret", "password", "passwd", "credential", "authorization")
 
@@ -67,6 +74,12 @@ _SWITCH: Final = re.compile(
     r"""["']?(?:true|false|yes|no|on|off|none|null|[0-9]{1,2})["']?(?:\s+#.*)?""", re.IGNORECASE
 )
 """The value of a `header` that is an option of a table."""
+_FROM_VARIABLES: Final = re.compile(
+    r"""\{?\s*(?:(?:["']?[\w.-]+["']?\s*:\s*)?"""
+    r"""(?:\{?\s*env\s*:\s*["']?[A-Za-z_]\w*["']?\s*\}?"""
+    r"""|["']?(?:\$\{?|\{\{ *env\.)[A-Z][A-Z0-9_]*[ }]*["']?),?\s*)+\}?"""
+)
+"""A value, or a mapping of values, that environment variables contain: `{env: NAME}`, or `$NAME` by mistake."""
 _RANDOM: Final = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20,}")
 _PRIVATE: Final = re.compile(r"(?<=://)[^\s/@\"']+(?=@)")
 _BEHIND: Final = re.compile(r"(?<=[?#])[^\s\"',}]+")
@@ -144,6 +157,8 @@ def kind_of(name: str) -> Kind | None:
         if any(word in plain for word in _PARTS):
             return "key"
     words = re.split("[_-]", re.sub("([a-z])([A-Z])", r"\1_\2", name.rpartition(".")[2]).lower())
+    if words == ["auth"]:
+        return "scheme"
     return None if _WORDS.isdisjoint(words) else "word"
 
 
@@ -175,10 +190,14 @@ def _values(text: str, name: re.Match[str], kind: Kind) -> Iterator[tuple[int, i
 
 def _is_harmless(said: str, kind: Kind) -> bool:
     """Check whether a value does not look like a key: it is an expression, the name of a variable, or a step."""
+    if len(said) <= _FARTHEST and _FROM_VARIABLES.fullmatch(said):
+        return not looks_random(said)
     if kind == "variable":
         name = said.strip("'\"")
         return re.fullmatch(r"\w+", name, re.ASCII) is not None and not looks_random(name)
-    if kind == "word" and (_ENTRY.match(said) or said[:1] == "{"):
+    if kind == "scheme" and get_close_matches(said.strip("'\"").lower(), _SCHEMES, n=1, cutoff=0.8):
+        return True
+    if kind in ("word", "scheme") and (_ENTRY.match(said) or said[:1] == "{"):
         return True
     if kind == "headers":
         return _SWITCH.fullmatch(said) is not None

@@ -19,7 +19,7 @@ from yamlgen.value_objects import JSON
 UNEXPANDED: Final = "write the full path: `~` and `$NAME` are not expanded"
 """The hint for a path that a shell would expand."""
 
-_ROOTS: Final = "row|params|steps|item|item_index|matrix"
+_ROOTS: Final = "row|params|steps|thinking|item|item_index|matrix"
 _TEMPLATE: Final = re.compile(
     rf"\{{\{{[-+]?\s*(?:{_ROOTS})\b(?=\s*[.\[|}}~+-])[^{{}}]*(?:\}}\}})?"
     r"|\{%[-+]?\s*(?:if|for|set)\s[^{}]*%\}"
@@ -152,6 +152,8 @@ def _keys_on(line: str) -> list[str]:
 def _is_filled(path: DataPath) -> bool:
     """Check whether the string at a path is a template, an expression or a comment."""
     if path[-1] == "description" and (len(path) == 1 or path[0] == "params" or path[0::2] == ("steps", "description")):
+        return True
+    if path[-2:] == ("metadata", "user_id") and path[0] in ("models", "model", "steps"):
         return True
     if path == ("input", "where") or _output_key(path) in _OUTPUT_EXPRESSIONS:
         return True

@@ -172,7 +172,12 @@ def _texts(document: Document, at: DataPath, step: Node) -> Iterator[Diagnostic]
     """Report a prompt that is a mapping, and read it as the string in it."""
     for word in ("prompt", "system"):
         key, node = step.value.get(word, (step, step))
-        if node is step or node.kind != "mapping" or "file" in node.value:
+        if (
+            node is step
+            or node.kind != "mapping"
+            or "file" in node.value
+            or (word == "system" and "text" in node.value)
+        ):
             continue
         texts = {name: child for name, (_, child) in node.value.items() if _is_text(child)}
         if texts:

@@ -18,6 +18,7 @@ KEYED: Final[Mapping[str, str]] = {
     "temperature": "`temperature`",
     "top_p": "`top_p`",
     "top_k": "`top_k`",
+    "inference_geo": "`inference_geo`",
 }
 """The fields that requests have, with what they come from. Any other field is a part of the key too."""
 
@@ -27,5 +28,6 @@ UNKEYED: Final[Mapping[str, str]] = {
     "service_tier": "at which priority the request is processed",
     "speed": "how fast the model writes",
     "metadata": "who the request is for",
+    "fallbacks": "which models the API asks after a refusal",
 }
 """The fields that are not a part of the key, with what they say."""

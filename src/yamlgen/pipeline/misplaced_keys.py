@@ -28,9 +28,46 @@ _CALLED: Final = {
     **dict.fromkeys(("vars", "variables", "parameters"), "params"),
     **dict.fromkeys(("apibase", "endpoint"), "base_url"),
     **dict.fromkeys(("stop", "stopwords"), "stop_sequences"),
+    **dict.fromkeys(("cachecontrol", "caching", "promptcaching", "promptcache", "cached", "usecache"), "cache"),
+    **dict.fromkeys(("fallback", "fallbacks", "fallbackmodel", "fallbackmodels", "onrefused"), "on_refusal"),
+    **dict.fromkeys(("onmaxtokens", "ontruncation", "retrytruncated"), "on_truncated"),
+    **dict.fromkeys(("region", "geo", "dataresidency"), "inference_geo"),
+    **dict.fromkeys(("priority", "tier"), "service_tier"),
+    **dict.fromkeys(("anthropicbeta", "anthropicbetas", "betaheaders", "betafeatures"), "betas"),
+    **dict.fromkeys(("extraparams", "extrafields", "body", "modelkwargs"), "extra_body"),
+    **dict.fromkeys(("extraheaders", "defaultheaders", "customheaders", "httpheaders"), "headers"),
+    **dict.fromkeys(("authentication", "authtype", "authmode", "authmethod"), "auth"),
+    **dict.fromkeys(("authtokenenv", "tokenenv", "keyenv", "authenv"), "api_key_env"),
+    **dict.fromkeys(("includethinking", "showthinking", "keepreasoning", "savethinking"), "keep_thinking"),
     **dict.fromkeys(("batched", "usebatch", "usebatches", "batchapi", "batchmode", "messagebatches"), "batch"),
 }
 """Names that other tools use for a key, lowercase and without `-` and `_`."""
+
+_FIELDS: Final = frozenset(
+    ("container", "context_management", "compaction", "thread", "diagnostics", "mcp_servers", "tools", "tool_choice")
+)
+"""Fields of a request that have no key of their own."""
+
+_OF_STEP: Final = ("cache", "on_truncated", "on_refusal", "batch")
+"""Keys of a step that may be taken for settings of a model."""
+
+_WRITTEN: Final = {
+    **dict.fromkeys(("fast", "fastmode"), ("speed", "write `speed: fast`")),
+    **dict.fromkeys(("userid", "enduserid", "user"), ("metadata", "write `metadata: {user_id: ...}`")),
+    **dict.fromkeys(
+        ("profile", "profilename", "anthropicprofile"),
+        ("auth", "write `auth: profile`, and the name of the profile into ANTHROPIC_PROFILE"),
+    ),
+    **dict.fromkeys(
+        ("ratelimit", "rpm", "maxrpm", "requestsperminute", "tpm", "tokensperminute"),
+        ("quota_share", "for a part of the rate limits, write `quota_share: 0.25`"),
+    ),
+    **{
+        name.replace("_", ""): ("extra_body", f"write it under `extra_body`, as in `extra_body: {{{name}: ...}}`")
+        for name in _FIELDS
+    },
+}
+"""Names that other tools use, lowercase and without `-` and `_`: the key that says the same, and the hint."""
 
 _CALLED_HERE: Final = {
     "values": ("expressions", "compute"),
@@ -127,7 +164,9 @@ _RIVALS: Final = (
 """Keys that exclude each other."""
 
 
-def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]) -> str | None:
+def home(  # noqa: PLR0911 - a table
+    language: dict[str, Any], path: DataPath, key: str, known: tuple[str, ...]
+) -> str | None:
     """Return the hint that shows where a key belongs, or `None` if there is none or another hint is better.
 
     Args:
@@ -143,6 +182,9 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     called = called_here(path, key, known)
     if called is not None:
         return f"did you mean `{called}`?"
+    instead, hint = _WRITTEN.get(folded(key), ("", ""))
+    if instead in known:
+        return hint
     meant = _CALLED.get(folded(key), key)
     is_step = path[:1] == ("steps",) and len(path) == 2  # noqa: PLR2004 - the part and a name
     if is_step and key in _OF_KIND:
@@ -154,6 +196,9 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     keys = {part: _keys(language, language["properties"][part]) for part in _PARTS}
     places = [f"`{part}`" for part in _PARTS if meant in keys[part] and path != (part,)]
     step = _keys(language, {"$ref": "#/$defs/Generate"})
+    of_model = None if path[:1] == ("steps",) and len(path) < 3 else _of_model(language, path, meant)  # noqa: PLR2004
+    if of_model is not None:
+        return f"{_subject(key, meant)} belongs {of_model}"
     if is_step:
         places = [place for place in places if place in ("`runtime`", "`limits`")]
         if meant in _keys(language, {"$ref": "#/$defs/StepOutput"}):
@@ -169,6 +214,27 @@ def home(language: dict[str, Any], path: DataPath, key: str, known: tuple[str, .
     elif meant in step and len(path) < 2:  # noqa: PLR2004 - the file, or one of its parts
         return f"{_subject(key, meant)} belongs in a step, as in `steps: {{draft: {{{meant}: ...}}}}`"
     return f"{_subject(key, meant)} belongs under {' or '.join(places)}" if places else None
+
+
+def _of_model(language: dict[str, Any], path: DataPath, key: str) -> str | None:
+    """Return where a key belongs that is among the settings of a model, or in its `runtime`, or `None`."""
+    above = path[:-1] if path[-1:] == ("runtime",) else path
+    in_step = path[:1] == ("steps",)
+    if not (above == ("model",) or (above[:1] == ("models",) and len(above) == 2) or above[2:] == ("model",)):  # noqa: PLR2004
+        return None
+    if above != path:
+        if key in _keys(language, {"$ref": "#/$defs/ModelSettings"}):
+            return "in the model, outside its `runtime`"
+        return "under `runtime` at the top of the file" if key in _keys(language, {"$ref": "#/$defs/Runtime"}) else None
+    if above != ("model",) and key in _keys(language, {"$ref": "#/$defs/ModelRuntime"}):
+        return f"under the `runtime` of the model: `runtime: {{{key}: ...}}`"
+    if key in _keys(language, {"$ref": "#/$defs/Runtime"}):
+        return "under `runtime` at the top of the file"
+    if key == "keep_thinking":
+        return "under the step's `output`" if in_step else "under the `output` of a step"
+    if key in _OF_STEP:
+        return "in the step itself" if in_step else f"in a step, as in `steps: {{draft: {{{key}: ...}}}}`"
+    return None
 
 
 def called_here(path: DataPath, key: str, known: tuple[str, ...]) -> str | None:

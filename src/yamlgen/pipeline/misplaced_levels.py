@@ -31,7 +31,10 @@ def lift(document: Document) -> list[Diagnostic]:
             message = f"`{name}` is a top-level key, but it is indented below `{path[-1]}`"
             mark = document.mark((*path, name), key=True)
             fix = outdented(holder[name][0].source, holder[name][0].start)
-            told.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, "remove its indentation", fix=fix))
+            hint = "remove its indentation"
+            if name == "runtime" and path[0] == "steps":
+                hint += "; for one model, write it under this model in `models`"
+            told.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint, fix=fix))
             root[name] = holder.pop(name)
             break
     return told

@@ -6,7 +6,7 @@ A step's own settings take precedence over its model's, key by key. A step witho
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from yamlgen.diagnostics import Diagnostic
@@ -16,12 +16,13 @@ from yamlgen.option_names import by_surface, override
 from yamlgen.parsing.secret_scan import looks_random
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.batch_checks import is_batched
+from yamlgen.pipeline.header_names import header_fault
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.pipeline.setting_checks import ResolvedSettings, check_settings
 from yamlgen.pipeline.value_hints import FIXES
 from yamlgen.redaction import redact
-from yamlgen.steps.config_fields import ModelSettings, Price, Settings, Text
+from yamlgen.steps.config_fields import FromVariable, ModelRuntime, ModelSettings, Price, Settings, Text
 from yamlgen.suggestions import correction, listing, nearest
 
 PUBLIC_URL = "https://api.anthropic.com"
@@ -54,13 +55,23 @@ def resolve(
         problems.append(_no_model(parsed, name, model))
     problems.extend(
         check_settings(
-            parsed, resolved, official=is_official(parsed.pipeline.runtime), batched=is_batched(parsed, name)
+            parsed,
+            resolved,
+            official=is_official(_runtime_of(parsed, model)),
+            batched=is_batched(parsed, name),
+            by_tool=_may_use_tool(step),
         )
         if not parsed.is_broken_within("runtime")
         else ()
     )
     settings = Settings.model_validate(resolved.values)
     return (settings if "id" in resolved.values else None), problems
+
+
+def _may_use_tool(step: Settings) -> bool:
+    """Return whether the schema of a step may be requested with a tool."""
+    output = getattr(step, "output", None)
+    return output is not None and output.schema_ is not None and output.mode in ("auto", "tools")
 
 
 def inherits(model: Text | ModelSettings | None) -> bool:
@@ -76,6 +87,16 @@ def price_of(parsed: ParsedFile, model: Text | ModelSettings | None, settings: S
         if part is not None and part.price is not None:
             return part.price if part.id in (None, settings.id) else None
     return None
+
+
+def connection_of(parsed: ParsedFile, model: Text | ModelSettings | None) -> ModelRuntime | None:
+    """Return the connection that the author set for a model, key by key; `None` if it has that of the file."""
+    found: ModelRuntime | None = None
+    for each in (parsed.pipeline.model, model) if inherits(model) else (model,):
+        part = each if isinstance(each, ModelSettings) else parsed.pipeline.models.get(each or "")
+        if part is not None and part.runtime is not None:
+            found = part.runtime if found is None else part.runtime.over(found)
+    return found
 
 
 def check_model(parsed: ParsedFile) -> Iterator[Diagnostic]:
@@ -229,18 +250,70 @@ def normalised(base_url: str) -> str:
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
-def check_runtime(parsed: ParsedFile) -> Iterator[Diagnostic]:
-    """Yield the diagnostics for the connection to the API."""
-    runtime = parsed.pipeline.runtime
-    if looks_random(runtime.api_key_env):
-        mark = parsed.document.mark(("runtime", "api_key_env"))
+def check_connections(parsed: ParsedFile) -> Iterator[Diagnostic]:
+    """Yield the diagnostics for the connection of the file, and for those of its models."""
+    pipeline = parsed.pipeline
+    yield from _check_connection(parsed, ("runtime",), pipeline.runtime, pipeline.runtime)
+    models: dict[DataPath, Text | ModelSettings | None] = {
+        ("models", name): each for name, each in pipeline.models.items()
+    }
+    models["model",] = pipeline.model
+    models |= {
+        ("steps", name, *at): each for name, step in pipeline.steps.items() for at, each in step.models_named().items()
+    }
+    for path, model in models.items():
+        if isinstance(model, ModelSettings) and model.runtime is not None:
+            yield from _check_connection(parsed, (*path, "runtime"), model.runtime, _runtime_of(parsed, model))
+
+
+def _runtime_of(parsed: ParsedFile, model: Text | ModelSettings | None) -> Runtime:
+    """Return the connection of a model, with what it has from that of the file."""
+    own = connection_of(parsed, model)
+    return parsed.pipeline.runtime if own is None else own.over(parsed.pipeline.runtime)
+
+
+def _check_connection(
+    parsed: ParsedFile, path: DataPath, written: Runtime | ModelRuntime, whole: Runtime
+) -> Iterator[Diagnostic]:
+    """Yield the diagnostics for a connection, `written` at a path, and `whole` with what it has from the file's."""
+    address, key, mark = written.base_url, written.api_key_env, parsed.document.mark
+    if key is not None and looks_random(key):
         message = "this looks like an API key, which a pipeline must not contain"
-        yield Diagnostic(Code.SECRET, message, mark, FIXES["api_key_env"])
-    if runtime.base_url and address_fault(runtime.base_url):
-        mark = parsed.document.mark(("runtime", "base_url"))
-        message = f'`runtime.base_url` cannot be the string "{runtime.base_url}"'
-        yield Diagnostic(Code.WRONG_VALUE, message, mark, FIXES["base_url"])
-    elif runtime.base_url and plain_http(runtime.base_url, runtime):
-        mark = parsed.document.mark(("runtime", "base_url"))
+        yield Diagnostic(Code.SECRET, message, mark((*path, "api_key_env")), FIXES["api_key_env"])
+    elif key is not None and written.auth in ("profile", "federation"):
+        message = f"`api_key_env` has no effect with `auth: {written.auth}`"
+        yield Diagnostic(Code.CONFLICT, message, mark((*path, "api_key_env"), key=True), "remove one of them")
+    if address and address_fault(address):
+        message = f'`{".".join(map(str, path))}.base_url` cannot be the string "{address}"'
+        yield Diagnostic(Code.WRONG_VALUE, message, mark((*path, "base_url")), FIXES["base_url"])
+    elif address and plain_http(address, whole):
         hint = "write `https://`, or add `allow_http: true` for a gateway in a private network"
-        yield Diagnostic(Code.PLAIN_HTTP, "`http://` would send the API key unencrypted", mark, hint)
+        yield Diagnostic(
+            Code.PLAIN_HTTP, "`http://` would send the API key unencrypted", mark((*path, "base_url")), hint
+        )
+    elif address and (rest := re.search(r"/v1(/messages)?/?$", address)):
+        message = f"`base_url` ends before `{rest[0]}`, which is added to it"
+        yield Diagnostic(Code.WRONG_VALUE, message, mark((*path, "base_url")), f"remove `{rest[0]}`", "warning")
+    yield from _check_headers(parsed, path, written.headers)
+
+
+def _check_headers(
+    parsed: ParsedFile, path: DataPath, headers: Mapping[str, FromVariable] | None
+) -> Iterator[Diagnostic]:
+    """Yield the diagnostics for the headers that are sent with every request of a connection."""
+    seen: dict[str, str] = {}
+    for name, value in (headers or {}).items():
+        mark = parsed.document.mark((*path, "headers", name), key=True)
+        fault = header_fault(name, in_file=True)
+        if fault is not None:
+            yield Diagnostic(
+                fault.code, f"`{'.'.join(map(str, path))}.headers` sets `{name}`, which {fault.fact}", mark, fault.fix
+            )
+        elif name.lower() in seen:
+            message = f"`{name}` and `{seen[name.lower()]}` are the same header"
+            yield Diagnostic(Code.CONFLICT, message, mark, "remove one of them")
+        seen.setdefault(name.lower(), name)
+        if looks_random(value.env):
+            at = parsed.document.mark((*path, "headers", name, "env"))
+            message = "this looks like a secret, which a pipeline must not contain"
+            yield Diagnostic(Code.SECRET, message, at, "write the name of an environment variable that contains it")

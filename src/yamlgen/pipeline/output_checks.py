@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yamlgen.collector import Collector
-from yamlgen.diagnostics import Diagnostic
+from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.errors import Code, RowError
 from yamlgen.formats.column_shapes import mixed_columns, text_columns
 from yamlgen.formats.format import is_delimiter
@@ -168,6 +168,14 @@ class _OutputChecker(Collector):
                 message = f"step `{name}` has the same name as a column of the input"
                 hint = f"rename the step, or choose the columns of `{output.key}` with `columns`"
                 self.complain(Code.NAME_TAKEN, message, mark(("steps", name), key=True), hint)
+            thought = output.thinking_column(name)
+            taken = {"a column of the input": {*names} - output.excluded, "a step": {*output.step_columns}}
+            owner = next((owner for owner, known in taken.items() if thought in known), None)
+            if owner is not None:
+                message = f"`keep_thinking` of step `{name}` adds the column `{thought}`, which is the name of {owner}"
+                hint = f"rename one of them, or choose the columns of `{output.key}` with `columns`"
+                at = mark(("steps", name, "output", "keep_thinking"), key=True)
+                self.complain(Code.NAME_TAKEN, message, at, hint)
         if config.for_each is not None and ITEM in {*output.step_columns, *names} - output.excluded:
             message = f"`{output.key}.for_each` adds a column `{ITEM}`, which exists already"
             at = mark((*output.at, "for_each"), key=True)
@@ -178,7 +186,7 @@ class _OutputChecker(Collector):
         """Check that each excluded column exists, and that a column is left."""
         excluded = output.config.exclude or ()
         is_known = self.columns is not None and self.columns.closed and not self.parsed.is_broken("steps")
-        kept = {*output.step_columns, *output.config.added, *(() if self.columns is None else self.columns.names)}
+        kept = {*output.default_names, *output.config.added, *(() if self.columns is None else self.columns.names)}
         is_empty = is_known and output.config.for_each is None and kept == output.excluded
         if excluded and is_empty and self.parsed.names("steps") == list(steps):
             mark = self.parsed.document.mark((*output.at, "exclude"), key=True)
@@ -189,6 +197,9 @@ class _OutputChecker(Collector):
             if name in excluded[:index]:
                 self.complain(Code.WRONG_VALUE, f"`{name}` is listed twice", at, "remove it", warn=True)
                 continue
+            if name.startswith("thinking."):
+                self.check_excluded_thinking(output, name, at)
+                continue
             step = name.removeprefix("steps.")
             if step != name and step not in steps and not self.parsed.is_broken("steps", step):
                 hint = correction(step, steps, "steps")
@@ -197,6 +208,8 @@ class _OutputChecker(Collector):
                 self.complain(Code.UNKNOWN_STEP, f"unknown step `{step}`", at, hint)
             elif step == name and self.columns is not None and name not in self.columns.names:
                 hint = f"write `steps.{name}` for the step" if name in steps else None
+                thought = next((each for each in output.keep_thinking if name == output.thinking_column(each)), None)
+                hint = f"write `thinking.{thought}`" if thought else hint
                 hint = hint or correction(name.removeprefix("row."), self.columns.names, "columns")
                 message = f"the input has no column `{name}`"
                 if not self.columns.closed:
@@ -204,6 +217,15 @@ class _OutputChecker(Collector):
                 self.complain(
                     Code.UNKNOWN_COLUMN, message, at, hint, warn=not self.columns.closed and name not in steps
                 )
+
+    def check_excluded_thinking(self, output: OutputPlan, name: str, at: Mark) -> None:
+        """Check that a step whose thinking is excluded keeps it."""
+        step = name.removeprefix("thinking.")
+        if step not in output.keep_thinking:
+            message = f"no step `{step}` keeps its thinking, so there is no column to exclude"
+            self.complain(
+                Code.UNKNOWN_STEP, message, at, correction(step, output.keep_thinking, "steps") or "remove it"
+            )
 
     def check_csv(self, output: OutputPlan) -> None:
         """Check that the delimiter can separate cells, and that the output is a CSV file."""

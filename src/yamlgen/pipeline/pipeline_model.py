@@ -13,7 +13,19 @@ from pydantic import ConfigDict, Field, StringConstraints
 from yamlgen.pipeline.input_config import Input
 from yamlgen.shaping.output_config import Output
 from yamlgen.steps.batch_config import Batch
-from yamlgen.steps.config_fields import MOST_CONCURRENCY, FrozenModel, ModelSettings, Name, Text
+from yamlgen.steps.config_fields import (
+    ADDRESS,
+    HEADER,
+    MOST_CONCURRENCY,
+    VARIABLE,
+    WORKSPACE,
+    Auth,
+    FromVariable,
+    FrozenModel,
+    ModelSettings,
+    Name,
+    Text,
+)
 from yamlgen.steps.step_kinds import Step
 
 PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
@@ -22,8 +34,8 @@ PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
 class Runtime(FrozenModel):
     """The connection to the API.
 
-    Only `base_url` and `api_version` change what is sent. After a change of any other key, the stored answers are
-    still used.
+    A change of `base_url`, `api_version` or `workspace` sends requests again, and so does a profile with another
+    address or workspace. After any other change, the stored answers are still used.
 
     ```yaml
     runtime:
@@ -35,21 +47,49 @@ class Runtime(FrozenModel):
     ```
     """
 
-    api_key_env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = "ANTHROPIC_API_KEY"
-    """The name of the environment variable that contains the API key, never the key itself."""
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$")] | None = None
-    """The address of the API, without a query. Default: the environment variable ANTHROPIC_BASE_URL, or else
-    https://api.anthropic.com."""
+    auth: Auth | None = None
+    """The credentials: `key`, an API key; `token`, an access token; `profile`, a profile of the Anthropic SDK;
+    `federation`, an identity token that is exchanged for an access token. Default: `key` if `api_key_env` is set, or
+    else the first that the environment has, in this order."""
+    api_key_env: Annotated[str, StringConstraints(pattern=VARIABLE)] | None = None
+    """The name of the environment variable that contains the API key or the token, never the key itself. Default:
+    ANTHROPIC_API_KEY, or with `auth: token` ANTHROPIC_AUTH_TOKEN."""
+    base_url: Annotated[str, StringConstraints(pattern=ADDRESS)] | None = None
+    """The address of the API, without a query. Default: the environment variable ANTHROPIC_BASE_URL, or the address of
+    the profile, or else https://api.anthropic.com."""
     timeout: float = Field(600, gt=0, le=86400)
     """Maximum seconds for one request, until its answer is complete."""
     max_retries: int = Field(6, ge=0, le=100)
     """Maximum retries of a request after a connection or server error. Waiting for a rate limit does not count."""
     concurrency: Literal["auto"] | Annotated[int, Field(ge=1, le=MOST_CONCURRENCY)] = "auto"
     """Maximum number of requests in flight at once: `auto`, or a number."""
+    quota_share: float = Field(1, gt=0, le=1)
+    """The part of each rate limit that a run uses, so that the rest is free for others: `0.25` sends a quarter of what
+    the API allows per minute. The limits are those in the headers of its answers. Batches have limits of their own."""
     api_version: Literal["2023-06-01", "2026-10-21"] = "2026-10-21"
     """The version of the API. Use `2023-06-01` for models that still accept sampling parameters."""
     allow_http: bool = False
     """Allow an unencrypted `http://` address on another machine, such as a gateway in a private network."""
+    headers: dict[Annotated[str, StringConstraints(pattern=HEADER)], FromVariable] | None = None
+    """Headers to send with every request, such as those of a gateway. Each value is in an environment variable, never
+    in the file, and no message shows it.
+
+    A header here overrides the same header in ANTHROPIC_CUSTOM_HEADERS. A change of a value asks nothing again.
+
+    ```yaml
+    runtime:
+      headers: {x-team-token: {env: TEAM_TOKEN}}
+    steps:
+      haiku: {model: claude-haiku-5-5, prompt: "A haiku about {{ row.topic }}."}
+    ```
+    """
+    workspace: Annotated[str, StringConstraints(pattern=WORKSPACE)] | FromVariable | None = None
+    """The id of the workspace that the requests are for, or `{env: VARIABLE}`. Default: that of the key."""
+
+    @property
+    def key_name(self) -> str:
+        """The environment variable that has the key or the token."""
+        return self.api_key_env or ("ANTHROPIC_AUTH_TOKEN" if self.auth == "token" else "ANTHROPIC_API_KEY")
 
 
 class Limits(FrozenModel):

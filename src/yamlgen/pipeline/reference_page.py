@@ -50,18 +50,24 @@ not documented.
 
 - **thinks**: whether the model thinks by default, without `thinking`.
 - **forced tool**: whether a tool can be forced while the model does not think. Other models are instructed in words.
+- **system turn**: whether `messages` may have the role `system`.
 - **prefill**: whether the last of `messages` may have the role `assistant`, as the beginning of the answer.
 - **sampling**: whether it accepts `temperature`, `top_p` and `top_k`, with `runtime.api_version: "2023-06-01"`.
+- **`speed: fast`**, **`inference_geo`**: whether it accepts these settings.
+- **fallbacks**: the models that the API asks if this one refuses, with `on_refusal`.
 - **cache**: the minimum number of tokens that the prompt cache stores.
 - **rate limit**: the name of a rate limit that it shares with other models."""
 _MODELS_HEAD: Final = (
-    "| model | `thinking` | thinks | `effort` | forced tool | prefill | sampling | `max_tokens` | context | cache "
-    f"| rate limit | life |\n|{'---|' * 12}\n"
+    "| model | `thinking` | thinks | `effort` | forced tool | system turn | prefill | sampling | `speed: fast` "
+    "| `inference_geo` | fallbacks | `max_tokens` | context | cache | rate limit | life |\n"
+    f"|{'---|' * 16}\n"
 )
 _KEYS: Final = """\
 An answer is stored under a key. It is made of the body of the request, the address and version of the API, the beta
-features in `ANTHROPIC_CUSTOM_HEADERS`, the row, and the number of the answer among equal requests for the row. A
-request has the same key in a batch and by itself, so a run can change from one to the other without paying twice.
+features in `betas` and `ANTHROPIC_CUSTOM_HEADERS`, the workspace if `runtime.workspace` is set, the row, and the number
+of the answer among equal requests for the row. A request has the same key in a batch and by itself, so a run can change
+from one to the other without paying twice. Other headers, the API key, and the keys of `runtime` that are not named
+here are not a part of the key.
 
 | field of the body | part of the key | contains |
 |---|---|---|
@@ -99,6 +105,7 @@ def _keys() -> str:
     """Return the chapter about the keys of answers."""
     fields = ((keyed_fields.KEYED, "yes"), (keyed_fields.UNKEYED, "no"))
     rows = [f"| `{name}` | {part} | {what} |" for named, part in fields for name, what in named.items()]
+    rows.insert(len(keyed_fields.KEYED), "| any other field | yes | the fields of `extra_body` |")
     return f"## What identifies an answer\n\n{_KEYS}" + "\n".join(rows)
 
 
@@ -106,14 +113,16 @@ def _model_row(name: str, row: Capabilities) -> str:
     kinds = [f"`{kind}`" for kind in row.thinking or ()]
     thinking = ", ".join(kinds) + (f" (effort up to `{row.most_effort_off}`)" if row.most_effort_off else "")
     levels = ", ".join(f"**`{level}`**" if level == row.default_effort else f"`{level}`" for level in row.efforts or ())
-    thinks, *others = (_yes(each) for each in (row.thinks, row.forced_tools, row.prefill, row.sampling))
+    taken = (row.forced_tools, row.system_turns, row.prefill, row.sampling, row.fast, row.regions)
+    fallbacks = "" if row.fallbacks is None else ", ".join(f"`{each}`" for each in row.fallbacks) or "no"
     life = f"retires on {row.retires}" if row.retires else row.lifecycle or ""
     cells = [
         f"`{name}`",
         thinking,
-        thinks,
+        _yes(row.thinks),
         levels or "none",
-        *others,
+        *map(_yes, taken),
+        fallbacks,
         _count(row.max_output_tokens) + (f" ({row.max_batch_tokens:,} in a batch)" if row.max_batch_tokens else ""),
         _count(row.context),
         _count(row.cache_minimum),
@@ -205,7 +214,7 @@ class _Page:
         if "\n\n" in (each.description or ""):
             meaning = re.split(r"(?<=\.) (?=[A-Z])", meaning)[0]
         default = part.get("default")
-        shown = "" if default in (None, {}) else f"`{default if isinstance(default, str) else json.dumps(default)}`"
+        shown = "" if default in (None, {}, "") else f"`{default if isinstance(default, str) else json.dumps(default)}`"
         cells = [
             _link(title, f"`{key}`") if title else f"`{key}`",
             self._types(part, _text_of(model, key)),

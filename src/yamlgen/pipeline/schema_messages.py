@@ -7,9 +7,7 @@ message is about the one that the author chose.
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -20,10 +18,21 @@ from yamlgen.parsing.secret_scan import kind_of
 from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.pipeline.misplaced_keys import TORN, called_here, home, key_of
-from yamlgen.pipeline.value_hints import FIXES, FIXES_OF_OUTPUTS, NAMED, lacking, meant, parts_below, retyped, share
+from yamlgen.pipeline.value_hints import (
+    FIXES,
+    FIXES_OF_OUTPUTS,
+    NAMED,
+    lacking,
+    meant,
+    mended_name,
+    of_secret,
+    parts_below,
+    retyped,
+    share,
+)
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.config_fields import NAME
-from yamlgen.suggestions import Rewrite, listing, nearest, proposal, suggestion
+from yamlgen.suggestions import Rewrite, either, listing, nearest, proposal, suggestion
 from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
@@ -159,29 +168,21 @@ def _explain(error: Any) -> Iterator[Deviation]:
         case "dependentRequired":
             yield from _alone(path, rule, value)
         case "type":
-            yield Deviation(
-                Code.WRONG_TYPE,
-                path,
-                f"{where} must be {KEYS[rule]}, not {shown_value(value)}",
-                retyped(path, rule, value) or _fix(path),
-                type=rule,
-            )
+            message = f"{where} must be {KEYS[rule]}, not {shown_value(value)}"
+            yield Deviation(Code.WRONG_TYPE, path, message, retyped(path, rule, value) or _fix(path), type=rule)
         case "anyOf":
             yield _no_alternative(path, error, where)
         case "enum" | "const":
             yield _not_a_choice(path, error, where)
         case "pattern" if "propertyNames" in error.absolute_schema_path:
-            letters = "lowercase letters" if rule == NAME else "letters"
-            message = f"`{value}` is not a valid name: use {letters}, digits and `_`, and begin with a letter"
-            mended = _as_name(value, str(path[-1]).removesuffix("s"))
-            yield Deviation(Code.BAD_NAME, (*path, value), message, f"write `{mended}`", (mended,))
+            yield _bad_name(path, value, rule)
         case "minLength" if "propertyNames" in error.absolute_schema_path:
             message = f"a column of {where} has an empty name"
             yield Deviation(Code.BAD_NAME, (*path, value), message, "write a name, as in `text: ...`", ("text",))
         case "oneOf":
             return
         case _:
-            hint = meant(path, value) or _fix(path) or share(path, value)
+            hint = meant(path, value) or share(path, value) or _fix(path)
             is_empty = error.validator in _NOT_EMPTY
             yield Deviation(Code.WRONG_VALUE, path, f"{where} {_broken_rule(error)}", hint, is_empty=is_empty)
 
@@ -189,7 +190,8 @@ def _explain(error: Any) -> Iterator[Deviation]:
 def _no_alternative(path: DataPath, error: Any, where: str) -> Deviation:
     value = error.instance
     if any(not _is_other_kind(inner, error) for inner in error.context):  # of a type that it may have
-        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {shown_value(value)}", _fix(path))
+        hint = _fix(path) or retyped(path, "", value)
+        return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {shown_value(value)}", hint)
     hint = _fix(path) or retyped(path, "", value)
     if isinstance(value, bool) and path[-2:] == ("output", "schema"):
         hint = "write `{}` for any JSON value, or remove `output` for a string"
@@ -219,7 +221,7 @@ def _one_of(path: DataPath, rule: list[Any], value: JSON, where: str) -> Deviati
         return Deviation(
             Code.MISSING_KEY, path, f"{where} needs `{first}`", hint, wanted=(first,), instead=tuple(others)
         )
-    needed = _either(f"`{choice}`" for choice in choices)
+    needed = either(f"`{choice}`" for choice in choices)
     return Deviation(Code.MISSING_KEY, path, f"{where} needs {needed}", wanted=choices)
 
 
@@ -243,38 +245,42 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
     is_branch = error.parent is not None and error.parent.validator == "anyOf" and not error.path
     if isinstance(value, str) and value in words:
         hint: str = Rewrite(f"write {value} without quotes", value, value, is_value=True)
-    elif isinstance(value, str) and (said := meant(path, value)):
+    elif said := meant(path, value):
         hint = said
     elif near is not None:
         hint = proposal(str(value), near, words, is_language=True)
     else:
         hint = f"write {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
+        if path[-1:] == ("on_refusal",):
+            hint += f": a model is in a list, as in `on_refusal: [{value}]`"
     return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {shown_value(value)}", hint)
 
 
-def _as_name(text: str, what: str) -> str:
-    """Return the valid name nearest to a string: `my_step` for `My step`, `step_2` for `2`."""
-    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
-    return name if name[:1].isalpha() else f"{what}_{name}".rstrip("_")
+def _bad_name(path: DataPath, name: str, rule: str) -> Deviation:
+    """Return the deviation of an invalid name, with the name as which it is read."""
+    mended = mended_name(path, name)
+    letters = "lowercase letters" if rule == NAME else "letters"
+    message = f"`{name}` is not a valid name: use {letters}, digits and `_`, and begin with a letter"
+    if path[-2:] == ("runtime", "headers"):
+        message = f"`{name}` is not the name of a header"
+    return Deviation(Code.BAD_NAME, (*path, name), message, f"write `{mended}`", (mended,))
 
 
 def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> Deviation:
     if kind_of(key) == "key" or (kind_of(key) == "word" and path[:1] in (("runtime",), ("models",), ("model",))):
         message = "a pipeline must not contain an API key"
-        hint = "set the name of its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
-        return Deviation(Code.SECRET, (*path, key), message, hint)
+        return Deviation(Code.SECRET, (*path, key), message, of_secret(key))
     message = f"unknown key `{key}` in {where}"
     hint = suggestion(key, known, "known keys", most=24) or "remove it"
     if key_of(key) in known:
         hint = "add a space after the `:`" if ":" in key else f"add a `:` after `{key_of(key)}`"
     if kind_of(key) == "headers":
-        hint = "set custom headers in the environment variable ANTHROPIC_CUSTOM_HEADERS"
+        hint = "write `runtime.headers: {NAME: {env: VARIABLE}}`, with values from environment variables"
     there = home(language(), path, key, known)
     hint = there or hint
     others = [kind for kind in kinds_with(key) if path[:1] == ("steps",) and len(path) == 2]  # noqa: PLR2004 - a step
     if others:
-        kinds = _either(f"`{kind}`" for kind in others)
+        kinds = either(f"`{kind}`" for kind in others)
         hint = f"{there}; a step of kind {kinds} has its own" if there else f"only a step of kind {kinds} has this key"
     if not path and nearest(key, known) is None and there is None:
         hint = f"{hint}; begin the name of a custom key with `x-`"
@@ -282,12 +288,6 @@ def _unknown(path: DataPath, key: str, known: tuple[str, ...], where: str) -> De
     is_elsewhere = is_elsewhere and len(path) == 2  # noqa: PLR2004 - a step
     called = called_here(path, key, known)
     return Deviation(Code.UNKNOWN_KEY, (*path, key), message, hint, known, is_elsewhere=is_elsewhere, called=called)
-
-
-def _either(words: Iterable[str]) -> str:
-    """Return words as "a, b or c", without repetitions."""
-    *first, last = dict.fromkeys(words)
-    return " or ".join(filter(None, [", ".join(first), last]))
 
 
 @cache
@@ -353,7 +353,7 @@ def _dotted(parts: list[Any]) -> str:
 
 
 def _kinds(branches: list[dict[str, Any]]) -> str:
-    return _either(kind for branch in branches for kind in _kinds_of(branch))
+    return either(kind for branch in branches for kind in _kinds_of(branch))
 
 
 def _kinds_of(branch: dict[str, Any]) -> list[str]:
@@ -395,6 +395,6 @@ def _broken_rule(error: Any) -> str:
             most = f"must have at most {rule} characters"
             return f"must be one character, not {shown_value(value)}" if rule == 1 else most
         case "maxItems":
-            return f"must have {rule} items, not {len(value)}"
+            return f"must have {'at most ' * (error.schema.get('minItems') != rule)}{rule} items, not {len(value)}"
         case _:
             return f"cannot be {shown_value(value)}"

@@ -15,6 +15,7 @@ from yamlgen.errors import Code
 from yamlgen.model_capabilities import CHECKED, EFFORTS, LEAST_TOP_P, OFF, OLD_VERSION, SAMPLING, Capabilities
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.pipeline.request_field_checks import check_fields, check_served
 from yamlgen.steps.config_fields import Settings, Thinking
 from yamlgen.suggestions import listing
 
@@ -34,7 +35,7 @@ class ResolvedSettings:
 
 
 def check_settings(
-    parsed: ParsedFile, resolved: ResolvedSettings, *, official: bool, batched: bool
+    parsed: ParsedFile, resolved: ResolvedSettings, *, official: bool, batched: bool, by_tool: bool
 ) -> Iterator[Diagnostic]:
     """Yield a diagnostic for each setting of a step that the API would reject.
 
@@ -43,16 +44,19 @@ def check_settings(
         resolved: the settings.
         official: whether requests go to Anthropic's own address, whose models are all in the table.
         batched: whether the requests are sent in batches, in which some models write longer answers.
+        by_tool: whether a schema may be requested with a tool.
     """
     found = _Suitability(parsed, resolved, official=official)
     yield from found.stops()
     yield from found.thinking_faults()
+    yield from found.fields(by_tool=by_tool)
     if "id" in resolved.values:
         yield from found.model()
         yield from found.sampling()
         yield from found.thinking()
         yield from found.effort()
         yield from found.length(batched=batched)
+        yield from found.served(batched=batched)
 
 
 class _Suitability:
@@ -181,6 +185,15 @@ class _Suitability:
         elif most is not None and EFFORTS.index(effort) > EFFORTS.index(most):
             message = f"`{self._id}` supports `effort` only up to `{most}` with `thinking: {kind}`"
             yield self._warning(message, self._mark("effort"), f"lower it to `{most}`, or write `thinking: adaptive`")
+
+    def fields(self, *, by_tool: bool) -> Iterator[Diagnostic]:
+        """Check the further fields of the requests."""
+        if self._settings.extra_body is not None:
+            yield from check_fields(self._settings.extra_body, self._mark, by_tool=by_tool)
+
+    def served(self, *, batched: bool) -> Iterator[Diagnostic]:
+        """Check how the requests are served."""
+        yield from check_served(self._settings, self._able, self._mark, batched=batched)
 
     def length(self, *, batched: bool) -> Iterator[Diagnostic]:
         """Check for more tokens than the model can write: by itself, or in a batch."""

@@ -14,6 +14,7 @@ from yamlgen.parsing.secret_scan import find_secrets
 from yamlgen.parsing.source_map import DataPath, SourceText
 from yamlgen.parsing.yaml_parser import absence, read
 from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.pipeline.user_ids import user_ids
 from yamlgen.steps.config_fields import FileText
 from yamlgen.steps.step_config import StepConfig, StepText
 from yamlgen.steps.step_template import StepTemplate
@@ -29,7 +30,9 @@ class TextLoader(Collector):
     def of(self, name: str, step: StepConfig) -> list[StepTemplate]:
         """Return the templates and expressions of a step, with its messages in the order in which they are sent."""
         made = (self._template(source, ("steps", name, *source.path)) for source in step.sources())
-        return [template for template in made if template is not None]
+        document = self.parsed.document
+        about = (StepTemplate("user_id", text, document, path) for path, text in user_ids(self.parsed, name, step))
+        return [*(template for template in made if template is not None), *about]
 
     def _template(self, source: StepText, path: DataPath) -> StepTemplate | None:
         document, content = self.parsed.document, source.content

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from pathlib import PurePath
 from typing import Final
 
@@ -19,9 +20,16 @@ _TABS: Final = r'for a tab, write `delimiter: "\t"`'
 FIXES: Final = {
     "base_url": "write `https://host` or `https://host/path`, without a user, a password, a query or a fragment",
     "api_key_env": "write the name of an environment variable, such as `ANTHROPIC_API_KEY`",
+    "env": "write the name of an environment variable, such as `TEAM_TOKEN`",
+    "headers": "write each header with its variable, as in `headers: {x-team: {env: TEAM_TOKEN}}`",
+    "workspace": "write the id of the workspace, or `{env: VARIABLE}`",
+    "metadata": 'write it as a mapping, as in `metadata: {user_id: "{{ row.user_id }}"}`',
+    "extra_body": "write each field with its value, as in `extra_body: {container: ...}`",
     "max_unusable": "write a percentage up to 100%, such as `90%`, or `none`",
     "max_failures": "write a number of rows, or a percentage up to 100%, such as `5%`",
     "thinking": "write `adaptive`, `disabled`, `between_tools`, or `{budget_tokens: 2048}`",
+    "quota_share": "write a part of the rate limits, above 0 and up to 1, such as `0.25`",
+    "on_refusal": "write `fail`, `default`, or up to three models in a list, as in `on_refusal: [other]`",
     "delimiter": r'write one character, as in `delimiter: ";"`; for a tab, write `"\t"`',
     "sample": "write the number of rows, as in `sample: {n: 500, seed: 1}`",
     "tables": "write a name for each table, as in `tables: {r: reviews.csv}`",
@@ -33,19 +41,27 @@ FIXES_OF_OUTPUTS: Final = {
     "exclude": "list the columns to leave out, as in `exclude: [id, steps.draft]`",
     "split": "write each part with its share, as in `split: {train: 0.9, test: 0.1}`",
 }
+_NO_CACHE: Final = "remove it: nothing is cached without it"
 _GENERATE: Final = "write `generate`, or remove `kind`"
 _MEANT: Final = {
     "thinking": {"enabled": "write `adaptive`, or a budget: `{budget_tokens: 2048}`"},
     "role": {
         **dict.fromkeys(("human", "customer"), "did you mean `user`?"),
         **dict.fromkeys(("ai", "bot", "model"), "did you mean `assistant`?"),
-        **dict.fromkeys(("system", "developer"), "write `system: ...` in the step, next to `messages`"),
+        "developer": "write `system: ...` in the step, next to `messages`",
     },
     "kind": dict.fromkeys(("llm", "prompt", "chat", "text", "completion", "model", "agent", "task"), _GENERATE)
     | dict.fromkeys(("map", "transform", "expression", "jinja"), "did you mean `compute`?")
     | dict.fromkeys(("filter", "condition"), "use `when` in a step: it skips the step if its expression is false")
     | dict.fromkeys(("function", "script", "code"), "did you mean `python`?")
     | dict.fromkeys(("random", "sample", "choice"), "did you mean `draw`?"),
+    "cache": dict.fromkeys(("5min", "5 min", "5 minutes", "300", "300s"), "write `5m`")
+    | dict.fromkeys(("60m", "1 hour", "1 h", "3600", "3600s"), "write `1h`")
+    | dict.fromkeys(("false", "no", "off", "none", "0"), _NO_CACHE),
+    "auth": dict.fromkeys(("api_key", "apikey", "x-api-key"), "write `key`")
+    | dict.fromkeys(("bearer", "auth_token", "access_token", "oauth", "oauth2"), "write `token`")
+    | dict.fromkeys(("login", "sso", "cli"), "write `profile`")
+    | dict.fromkeys(("wif", "oidc", "workload_identity"), "write `federation`"),
     "format": {"ndjson": "did you mean `jsonl`?"},
     "delimiter": {"tab": _TABS, "\\t": _TABS, "comma": "remove it: a comma is the default", "semicolon": 'write `";"`'},
 }
@@ -79,6 +95,8 @@ _SAFE: Final = re.compile(r"\w[\w.+* ~|()/-]*")
 _PATH: Final = re.compile(r"\S+\.\w{1,8}")
 _SHARE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _UNIT: Final = re.compile(r"[$€]?\s*(\d+(?:\.\d+)?)\s*(?:s|sec|seconds?|usd|dollars?|\$|€|tokens?)?", re.IGNORECASE)
+_VARIABLE: Final = re.compile(r"(?:\$\{?|(?:\{\{ *)?env[.:])([A-Z][A-Z0-9_]*)[ }]*")
+"""Matches an environment variable as other tools write it."""
 _NUMBER: Final = re.compile(r"[1-9]\d{0,5}")
 _DURATION: Final = re.compile(r"([1-9]\d{0,5})\s*(?:([smhd])(?:ec(?:ond)?s?|in(?:ute)?s?|r?s?|ours?|ays?)?)")
 
@@ -87,7 +105,19 @@ def meant(path: DataPath, value: JSON) -> str | None:
     """Return the hint for a word of other tools or of everyday English, under a key that accepts certain words."""
     if _is_batch(path[:-1]):
         return _of_batch(str(path[-1]), value)
+    if path[-2:-1] == ("betas",) and isinstance(value, str):
+        parts = [part for part in re.split(r"[,\s]+", value) if part]
+        return f"write each feature as a string of its own: `betas: [{', '.join(parts)}]`" if parts else None
+    if path[-1:] == ("cache",) and isinstance(value, dict):
+        return f"write `{'1h' if value.get('ttl') == '1h' else '5m'}`"
     return _MEANT.get(str(path[-1]), {}).get(str(value).lower()) if path else None
+
+
+def of_secret(key: str) -> str:
+    """Return the hint for a key of the file that contains an API key or a token."""
+    if "token" in key.lower():
+        return "set `auth: token`, and the name of its environment variable: `api_key_env: ANTHROPIC_AUTH_TOKEN`"
+    return "set the name of its environment variable: `api_key_env: ANTHROPIC_API_KEY`"
 
 
 def lacking(path: DataPath, key: str) -> str | None:
@@ -104,10 +134,21 @@ def parts_below(split: dict[str, JSON]) -> str | None:
 
 
 def share(path: DataPath, value: JSON) -> str | None:
-    """Return the hint for a share of a split that is a percentage, or `None`."""
-    if "split" not in path[1:3] or not isinstance(value, int | float) or not 1 < value <= 100:  # noqa: PLR2004
+    """Return the hint for a share, of a split or of the rate limits, that is a percentage, or `None`."""
+    is_share = "split" in path[1:3] or path == ("runtime", "quota_share")
+    if not is_share or not isinstance(value, int | float) or not 1 < value <= 100:  # noqa: PLR2004
         return None
     return f"write a part of 1: `{value / 100:g}` for {value}%"
+
+
+def mended_name(path: DataPath, text: str) -> str:
+    """Return the valid name nearest to a string: `my_step` for `My step`, `step_2` for `2`, `x-team` for a header."""
+    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
+    if path[-2:] == ("runtime", "headers"):
+        return re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or "x-header"
+    what = str(path[-1]).removesuffix("s")
+    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    return name if name[:1].isalpha() else f"{what}_{name}".rstrip("_")
 
 
 def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PLR0911 - a table
@@ -145,8 +186,9 @@ def retyped(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: PL
         is_bare = value.replace(".", "", 1).isdigit()
         bare = Rewrite(f"write {value} without quotes", value, value, is_value=True)
         return bare if is_bare else f"write `{number[1]}`" if number else None
-    if wanted == "boolean" and isinstance(value, str) and value.lower() in _WORDS:
-        return _boolean(value)
+    if wanted == "boolean":
+        is_word = isinstance(value, str) and value.lower() in _WORDS
+        return _boolean(str(value)) if is_word else "write `true` or `false`"
     if not wanted and "columns" in path[1:3] and isinstance(value, int | float):
         return _quoted(path, value)
     is_path = path in (("input", "path"), ("output", "path")) or path[0::2] == ("outputs", "path")
@@ -259,6 +301,8 @@ def _of_step(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: P
     key = str(path[-1])
     if len(path) == _STEP:
         match key, value:
+            case "system", [{"text": str()}, *_]:
+                return "write one string, or `{text: ..., cache: 5m}`"
             case "prompt" | "system", [*_]:
                 return "for several messages, use `messages: [{role: user, content: ...}]`"
             case "messages", str():
@@ -272,6 +316,10 @@ def _of_step(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: P
                 return f"for one expression, write `value: {_plainly(value)}`"
             case "value", dict():
                 return "for several expressions, write them under `values`, each with its name"
+    if path[2:3] == ("on_refusal",) and len(path) > _STEP:
+        return "write an alias of `models`, or the id of a model"
+    if key == "content" and isinstance(value, list):
+        return "write one string; for a breakpoint of the prompt cache, write `cache: 5m` next to `content`"
     if wanted == "string" and (key in _EXPRESSIONS or path[2:-1] in (("values",), ("args",))):
         return _as_expression(key, value) if isinstance(value, list | dict) else None
     if key == "choices" and isinstance(value, dict):
@@ -281,8 +329,10 @@ def _of_step(path: DataPath, wanted: str, value: JSON) -> str | None:  # noqa: P
     return None
 
 
-def _as_mapping(path: DataPath, value: JSON) -> str | None:
+def _as_mapping(path: DataPath, value: JSON) -> str | None:  # noqa: PLR0911 - a table
     key = str(path[-1]) if path else ""
+    if key == "runtime" and isinstance(value, str) and "://" in value:
+        return f"write `runtime: {{base_url: {value}}}`"
     if key == "input" and isinstance(value, list):
         is_rows = bool(value) and all(isinstance(row, dict) for row in value)
         pattern = _pattern([str(each) for each in value])
@@ -299,6 +349,11 @@ def _as_mapping(path: DataPath, value: JSON) -> str | None:
         if _PATH.fullmatch(value):
             return f"write `schema: {value}` below it"
         return "for a string, remove it; for JSON, write `output: {schema: {...}}`"
+    if "headers" in path[-2:]:
+        variable = _VARIABLE.fullmatch(value) if isinstance(value, str) else None
+        if variable is not None:
+            return f"write `{{env: {variable[1]}}}`"
+        return "write the value into an environment variable, and its name here: `{env: VARIABLE}`"
     if path[:2] == ("input", "rows"):
         return f"write each row as a mapping, as in `{{text: {_shown(value)}}}`"
     if path[:1] == ("steps",) and len(path) == _STEP - 1 and isinstance(value, str):

@@ -93,7 +93,8 @@ class OutputExpression(NamedTuple):
 class Output(FrozenModel):
     """An output: a file of rows. The failed rows and the record of the run are written next to it.
 
-    An output row is the input row, followed by the values of all steps in the order of the file; or, with `columns`,
+    An output row is the input row, followed by the values of all steps in the order of the file, and after a step with
+    `keep_thinking` what its model thought; or, with `columns`,
     the columns that you define. The keys are applied in the order `for_each`, `where`, `unique`, `split`. If an
     expression fails, the row fails at the step `output`. A change under `output` sends no request: the next run writes
     the stored answers in the new shape.
@@ -159,7 +160,8 @@ class Output(FrozenModel):
     is replaced by a column `item`.
     """
     exclude: Annotated[list[Text], Field(min_length=1)] | None = None
-    """Columns to leave out of the default columns: an input column, or `steps.NAME`."""
+    """Columns to leave out of the default columns: an input column, `steps.NAME`, or `thinking.NAME` for
+    what a model thought."""
     shape: Literal["chat", "instruction", "preference"] | None = None
     """A format of training data that every output row must have. A row in another shape fails.
 

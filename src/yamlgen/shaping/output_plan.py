@@ -22,7 +22,7 @@ from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression, shown
 from yamlgen.expressions.jinja_environment import render
 from yamlgen.expressions.narrowing import path_of
-from yamlgen.expressions.references import references
+from yamlgen.expressions.references import OF_STEPS, references
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
 from yamlgen.schemas.trainer_formats import shape_errors
@@ -38,6 +38,7 @@ STEP: Final = "output"
 ITEM: Final = "item"
 _ITEMS: Final = frozenset({ITEM, "item_index"})
 _STEPS: Final = "steps."
+_THINKING: Final = "thinking."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class OutputPlan:
         name: its name under `outputs`; empty for `output`.
         config: its keys, as written.
         steps: the names of all steps, in file order.
+        keep_thinking: those that keep what their models thought.
         items: the minimum and maximum number of items of a row; the maximum is `None` if it is unknown.
         tests_text: whether `where` tests whether a string is null, so that a string is true.
         type: a JSON Schema of its rows, as far as they are known before a run.
@@ -74,6 +76,7 @@ class OutputPlan:
     name: str
     config: Output
     steps: tuple[str, ...]
+    keep_thinking: frozenset[str] = frozenset()
     items: tuple[int, int | None] = (0, None)
     tests_text: bool = False
     type: JSONSchema = field(default_factory=lambda: json_schema({"type": "object"}))
@@ -109,10 +112,21 @@ class OutputPlan:
         left = {name.removeprefix(_STEPS) for name in self.config.exclude or () if name.startswith(_STEPS)}
         return tuple(name for name in self.steps if name != listed and name not in left)
 
+    def thinking_column(self, step: str) -> str | None:
+        """Return the default column with what the model of a step thought; `None` if there is none."""
+        is_left_out = f"{_THINKING}{step}" in (self.config.exclude or ())
+        return f"{step}_thinking" if step in self.keep_thinking and not is_left_out else None
+
+    @cached_property
+    def default_names(self) -> list[str]:
+        """The names of the default columns that come from steps."""
+        named = ((name, self.thinking_column(name)) for name in self.step_columns)
+        return [name for names in named for name in names if name is not None]
+
     @cached_property
     def excluded(self) -> frozenset[str]:
         """The input columns that are left out of the default columns."""
-        return frozenset(name for name in self.config.exclude or () if not name.startswith(_STEPS))
+        return frozenset(name for name in self.config.exclude or () if not name.startswith((_STEPS, _THINKING)))
 
     @property
     def taken(self) -> frozenset[str]:
@@ -120,7 +134,7 @@ class OutputPlan:
         if self.config.columns is not None:
             return frozenset()
         item = () if self.config.for_each is None else (ITEM,)
-        return frozenset({*self.step_columns, *item, *self.config.added}) - self.excluded
+        return frozenset({*self.default_names, *item, *self.config.added}) - self.excluded
 
     def count(self, rows: int) -> tuple[int, int | None]:
         """Return the minimum and the maximum number of output rows of `rows` rows, if no row fails."""
@@ -262,7 +276,7 @@ class OutputPlan:
     def _steps_of(self, source: str) -> AbstractSet[str]:
         """Return the steps that an expression reads; all, if it reads `steps` as a whole."""
         named, names = _read_by(source)
-        return named or (frozenset(self.steps) if "steps" in names else named)
+        return named or (named if names.isdisjoint(OF_STEPS) else frozenset(self.steps))
 
     def _check_shape(self, shape: str, row: OutputRow, scope: Scope) -> None:
         errors = shape_errors(shape, row.columns if row.columns is not None else self.default_columns(row.item, scope))
@@ -274,7 +288,11 @@ class OutputPlan:
     def default_columns(self, item: JSON, scope: Scope) -> dict[str, JSON]:
         """Return the default columns of an output row, without those that are added."""
         columns = {name: value for name, value in scope["row"].items() if name not in self.excluded}
-        values = {name: scope["steps"].get(name) for name in self.step_columns}
+        values: dict[str, JSON] = {}
+        for name in self.step_columns:
+            values[name] = scope["steps"].get(name)
+            if (thought := self.thinking_column(name)) is not None:
+                values[thought] = scope["thinking"].get(name)
         return {**columns, **values, **({ITEM: item} if self.config.for_each is not None else {})}
 
 

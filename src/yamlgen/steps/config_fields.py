@@ -8,7 +8,7 @@ parts of a file and the rest of the file can be checked.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -17,12 +17,23 @@ from yamlgen.model_capabilities import LEAST_BUDGET
 _MAX_TOKENS: Final = 4096
 MOST_CONCURRENCY: Final = 1000
 """The default maximum of requests in flight; the API's rate limits decide how many are."""
+MOST_USER_ID: Final = 256
+"""The maximum length of the identifier of a person."""
 MOST: Final = 1_000_000_000
 """The maximum of any count, far above realistic values: it excludes JSON integers such as `1e308`."""
 NAME = r"^[a-z][a-z0-9_]*$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+WORKSPACE = r"^[!-#%-z|~]+$"  # no `$`, `{` and `}`: `$WORKSPACE` of other tools is not an id
+HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+BETA = r"^[A-Za-z0-9._-]+$"
+ADDRESS = r"^https?://[^\s/@?#]+(/[^\s?#]*)?$"
 
 Name: TypeAlias = Annotated[str, StringConstraints(pattern=NAME)]
 Text: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
+R = TypeVar("R", bound="FrozenModel")
+
+Cache: TypeAlias = Literal["5m", "1h"]
+"""How long the API caches a prompt after its last use."""
 
 
 class FrozenModel(BaseModel):
@@ -81,7 +92,17 @@ class Thinking(FrozenModel):
     """Maximum number of thinking tokens. At least 1024 and less than `max_tokens`. Only for `enabled`."""
     display: Literal["summarized", "omitted"] | None = None
     """What an answer shows of the thinking. Newer models omit it by default. It is stored with the answer and is never
-    part of the step's value."""
+    part of the step's value; to use it, set `output.keep_thinking`."""
+
+
+class Metadata(FrozenModel):
+    """What a request says about the person for whom it is sent."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["user_id"]})
+
+    user_id: Text | None = None
+    """A template of an opaque identifier of the person, such as `"{{ row.user_hash }}"`: at most 256 characters. Where
+    it is blank or null, the request says nothing. Never a name or an address."""
 
 
 class Settings(FrozenModel):
@@ -105,6 +126,50 @@ class Settings(FrozenModel):
     top_k: int | None = Field(None, ge=0, le=MOST)
     """Number of most likely tokens to sample from. Only for models up to 4.6, with
     `runtime.api_version: "2023-06-01"`."""
+    service_tier: Literal["auto", "standard_only"] | None = None
+    """The priority of the requests: `auto` uses the account's priority capacity, `standard_only` does not. Default:
+    the API's own."""
+    inference_geo: Text | None = None
+    """Where the API processes the requests: `us`, which costs 1.1 times the price, or `global`. Default: the
+    workspace's own. See *What each model takes* in the reference."""
+    speed: Literal["standard", "fast"] | None = None
+    """The speed of the answer. `fast` has its own price and its own rate limit, and no batches. See *What each model
+    takes* in the reference."""
+    metadata: Metadata | None = None
+    """What a request says about the person for whom it is sent: `user_id` is a template of an opaque identifier.
+
+    The identifier has at most 256 characters: a row with a longer one fails, and nothing is sent for it. Where it is
+    blank or null, the request says nothing. The API uses it to detect abuse, so write a hash, never a name or an
+    address. A change of it asks nothing again, and a column that only it reads is not a part of the identity of a row.
+
+    ```yaml
+    steps:
+      reply:
+        model: claude-haiku-5-5
+        metadata: {user_id: "{{ row.topic }}"}
+        prompt: "Answer this customer: {{ row.text }}"
+    ```
+    """
+    betas: list[Annotated[str, StringConstraints(pattern=BETA)]] | None = None
+    """Beta features of the API that the requests need, as the header `anthropic-beta` names them. They are added to
+    those in ANTHROPIC_CUSTOM_HEADERS."""
+    extra_body: dict[str, Any] | None = None
+    """Further fields of the request, for what has no key of its own. They are sent unchanged.
+
+    An object is merged into an object of the request, key by key. A field that has a key of its own, such as
+    `max_tokens`, is an error.
+
+    ```yaml
+    steps:
+      essay:
+        model:
+          id: claude-opus-5-5
+          betas: [task-budgets-2026-03-13]
+          extra_body: {output_config: {task_budget: {type: tokens, total: 20000}}}
+        effort: low
+        prompt: An essay about {{ row.topic }}.
+    ```
+    """
 
     @field_validator("thinking")
     @classmethod
@@ -146,6 +211,77 @@ class Price(FrozenModel):
     tokens that are cached for an hour."""
 
 
+class FromVariable(FrozenModel):
+    """A value that an environment variable contains."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["env"]})
+
+    env: Annotated[str, StringConstraints(pattern=VARIABLE)] = ""
+    """The name of the environment variable."""
+
+
+Auth: TypeAlias = Literal["key", "token", "profile", "federation"]
+"""A kind of credentials."""
+
+_CREDENTIALS: Final = frozenset({"auth", "api_key_env", "workspace"})
+_OF_ADDRESS: Final = frozenset({"headers", "workspace"})
+"""What belongs to the credentials of a connection, and to its address."""
+
+
+class ModelRuntime(FrozenModel):
+    """The connection of one model, such as a judge behind another gateway.
+
+    Each key overrides the same key of [`runtime`](#runtime). `auth` and `api_key_env` belong together: if one of them
+    is set here, neither of the file's applies, nor does its `workspace`. With a `base_url` here, the file's `headers`
+    and `workspace` are not sent. Models with the same address and the same credentials share one
+    connection. Each connection has its own rate limits, its own pauses and its own `limits.max_pause`;
+    `runtime.concurrency` is the maximum of all connections together.
+
+    ```yaml
+    models:
+      judge:
+        id: claude-sonnet-5-5
+        runtime: {base_url: "https://gateway.example.com", api_key_env: GATEWAY_KEY}
+    steps:
+      title:
+        model: {id: claude-haiku-5-5}
+        prompt: A title for an article about {{ row.topic }}, and nothing else.
+      verdict:
+        model: judge
+        prompt: Is "{{ steps.title }}" a good title for an article about {{ row.topic }}? Say yes or no, and why.
+    ```
+    """
+
+    base_url: Annotated[str, StringConstraints(pattern=ADDRESS)] | None = None
+    """The address of the API of this model, without a query. ANTHROPIC_BASE_URL does not replace it. Default: the
+    address of `runtime`."""
+    auth: Auth | None = None
+    """The credentials of this model, as in [`runtime`](#runtime)."""
+    api_key_env: Annotated[str, StringConstraints(pattern=VARIABLE)] | None = None
+    """The name of the environment variable that contains the API key of this model, or its token."""
+    timeout: float | None = Field(None, gt=0, le=86400)
+    """Maximum seconds for one request to this model."""
+    allow_http: bool | None = None
+    """Allow an unencrypted `http://` address on another machine."""
+    headers: dict[Annotated[str, StringConstraints(pattern=HEADER)], FromVariable] | None = None
+    """Headers to send with every request to this model, as in [`runtime`](#runtime)."""
+    workspace: Annotated[str, StringConstraints(pattern=WORKSPACE)] | FromVariable | None = None
+    """The workspace that the requests to this model are for, as in [`runtime`](#runtime)."""
+
+    def over(self, base: R) -> R:
+        """Return a connection with these keys in place of its own.
+
+        Another address gets neither its headers nor its workspace; other credentials have another workspace.
+        """
+        given = {name: value for name, value in self if value is not None}
+        left = _OF_ADDRESS if "base_url" in given else frozenset()
+        left |= _CREDENTIALS if given.keys() & {"auth", "api_key_env"} else frozenset()
+        fields = type(base).model_fields
+        return base.model_copy(
+            update={name: fields[name].get_default(call_default_factory=True) for name in left} | given
+        )
+
+
 class ModelSettings(Settings):
     """The settings and the price of a model.
 
@@ -170,5 +306,7 @@ class ModelSettings(Settings):
     ```
     """
 
+    runtime: ModelRuntime | None = None
+    """A connection of its own for this model: each key overrides the same key of [`runtime`](#runtime)."""
     price: Price | None = None
     """The price of this `id`, for a gateway or a fine-tune. Never sent. Default: the public list price."""

@@ -22,7 +22,7 @@ from yamlgen.steps import fan_out
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.steps.step_config import StepConfig
 from yamlgen.steps.step_file import StepFile
-from yamlgen.steps.step_template import StepTemplate
+from yamlgen.steps.step_template import ABOUT, StepTemplate
 
 FieldsT = TypeVar("FieldsT", bound=StepConfig)
 
@@ -62,9 +62,14 @@ class DeclaredStep(Generic[FieldsT]):
         return [each for each in self.templates if each[0].role in roles]
 
     @property
+    def keeps_thinking(self) -> bool:
+        """Whether what its model thought is kept."""
+        return False
+
+    @property
     def columns(self) -> frozenset[str] | None:
-        """The columns that it refers to; `None` if it needs the whole row."""
-        return all_of(analysis.uses.columns for _, analysis in self.templates)
+        """The columns on which its value depends; `None` if it needs the whole row."""
+        return all_of(analysis.uses.columns for template, analysis in self.templates if template.role not in ABOUT)
 
     def check(self) -> Iterator[Diagnostic]:
         """Check its own keys, and keep what is found for the plan."""

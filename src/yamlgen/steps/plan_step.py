@@ -19,7 +19,7 @@ from yamlgen.schemas.keywords import subschemas
 from yamlgen.schemas.native_output_schema import NOTES, choose_mode
 from yamlgen.schemas.root_wrapper import outgoing
 from yamlgen.steps.batch_config import Batch
-from yamlgen.steps.config_fields import Price, Settings
+from yamlgen.steps.config_fields import ModelRuntime, Price, Settings
 from yamlgen.steps.fan_out import Case, FanOut, Scope
 from yamlgen.steps.step_template import Role, StepTemplate
 from yamlgen.value_objects import JSON, Prompt
@@ -38,6 +38,10 @@ class Variant:
         alike: the name of the first variant of the step with the same settings, which sends the same requests.
         mode: how JSON is requested, if the step has a schema.
         reasks: the maximum number of times that an invalid answer is sent back to the model.
+        grows: whether a truncated answer is requested again with more tokens.
+        connection: the connection that the author has set for the model; `None` means that of the file.
+        fallbacks: the models that are asked in turn if this one refuses.
+        by_default: whether the API's own fallback models are asked if this one refuses.
     """
 
     name: str
@@ -46,6 +50,10 @@ class Variant:
     alike: str
     mode: Literal["auto", "native", "tools", "json"]
     reasks: int
+    grows: bool = False
+    connection: ModelRuntime | None = None
+    fallbacks: tuple[Variant, ...] = ()
+    by_default: bool = False
 
     @property
     def model(self) -> str:
@@ -56,6 +64,11 @@ class Variant:
     def max_tokens(self) -> int:
         """The maximum number of tokens in an answer."""
         return self.settings.answer_limit
+
+    @property
+    def own_address(self) -> str | None:
+        """The address that the author has set for the model; `None` means that of the file."""
+        return None if self.connection is None else self.connection.base_url
 
     def mode_for(self, schema: JSONSchema) -> Literal["native", "tools", "json"]:
         """Return its mode, or for `auto` the mode that fits the model and the schema."""
@@ -108,10 +121,31 @@ class PlanStep(FanOut):
     columns: frozenset[str] | None = frozenset()
     when: str | None = None
     null_if_failed: bool = False
+    keeps_thinking: bool = False
     templates: tuple[StepTemplate, ...] = field(default=(), repr=False, compare=False)
     schema: JSONSchema | None = None
     variants: tuple[Variant, ...] = ()
     batch: Batch | None = None
+
+    @property
+    def caches(self) -> bool:
+        """Whether a part of its prompts is cached."""
+        return False
+
+    @property
+    def constant(self) -> int:
+        """How many of its messages, from the first, are the same for every row; -1 if the system prompt is not."""
+        return -1
+
+    @property
+    def beginning(self) -> str:
+        """The text with which the first message that differs by row begins; it is the same for every row."""
+        return ""
+
+    @property
+    def every_variant(self) -> tuple[Variant, ...]:
+        """The models that it uses, each followed by its fallback models."""
+        return tuple(each for variant in self.variants for each in (variant, *variant.fallbacks))
 
     def of(self, *roles: Role) -> Iterator[StepTemplate]:
         """Return the templates with any of these roles."""
@@ -163,6 +197,11 @@ class PlanStep(FanOut):
     @property
     def names_models(self) -> bool:
         """Whether its models are listed in its matrix."""
+        return False
+
+    @property
+    def names_aliases(self) -> bool:
+        """Whether it names models by their aliases."""
         return False
 
     def about(self) -> Iterator[str]:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps.batch_config import BatchValue
-from yamlgen.steps.config_fields import ModelSettings, Price, Settings
+from yamlgen.steps.config_fields import ModelRuntime, ModelSettings, Price, Settings
 from yamlgen.value_objects import JSON
 
 ColumnReader: TypeAlias = Callable[[DataPath, str, str], tuple[JSON, ...]]
 """Reads a column of a file. Arguments: the path of the pipeline's key, the path as written, the column's name."""
+
+
+class ChosenModel(NamedTuple):
+    """A model of a step: its settings, and the price and the connection that the author has set."""
+
+    settings: Settings
+    price: Price | None
+    connection: ModelRuntime | None
 
 
 class StepFile(Protocol):
@@ -46,8 +54,17 @@ class StepFile(Protocol):
         ...
 
     @property
+    def row_id(self) -> str | None:
+        """The column that identifies a row; `None` if the file sets none."""
+        ...
+
+    @property
     def has_aliases(self) -> bool:
         """Whether the pipeline has `models`."""
+        ...
+
+    def is_official(self, connection: ModelRuntime | None) -> bool:
+        """Whether requests go to Anthropic's own address, as far as that is known."""
         ...
 
     def mark(self, *path: str | int, key: bool = False) -> Mark:
@@ -88,8 +105,8 @@ class StepFile(Protocol):
 
     def settings(
         self, own: Settings, model: str | ModelSettings | None, path: DataPath
-    ) -> tuple[Settings | None, Price | None, list[Diagnostic]]:
-        """Return the settings of a model (`None` if unknown), the price that the author has set, and the mistakes.
+    ) -> tuple[ChosenModel | None, list[Diagnostic]]:
+        """Return a model (`None` if unknown), and the mistakes.
 
         Args:
             own: the step, whose settings override those of the model.

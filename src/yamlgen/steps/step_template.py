@@ -13,7 +13,9 @@ Role: TypeAlias = Literal[
     "system",
     "user",
     "assistant",
+    "system_turn",
     "turns",
+    "user_id",
     "message",
     "when",
     "for_each",
@@ -33,10 +35,13 @@ EXPRESSIONS: Final = frozenset(
 QUESTIONS: Final = frozenset({"when", "check", "where"})
 """The roles of conditions."""
 
-SENT: Final[tuple[Role, ...]] = ("system", "user", "assistant")
+SENT: Final[tuple[Role, ...]] = ("system", "user", "assistant", "system_turn")
 """The roles whose text is sent to a model; `turns` are messages that a row or a step contains."""
 
-FILLED: Final[tuple[Role, ...]] = (*SENT, "turns", "value", "arg")
+ABOUT: Final[tuple[Role, ...]] = ("user_id",)
+"""The roles whose text is sent along, and does not distinguish requests."""
+
+FILLED: Final[tuple[Role, ...]] = (*SENT, "turns", *ABOUT, "value", "arg")
 """The roles that are rendered for each case, before a request is sent."""
 
 EARLY: Final = frozenset({"when", "for_each"})

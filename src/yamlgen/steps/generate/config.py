@@ -9,8 +9,9 @@ from pydantic import ConfigDict, Field
 
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.steps.batch_config import Batch
-from yamlgen.steps.config_fields import FileText, FrozenModel, ModelSettings, Name, Settings, Text
+from yamlgen.steps.config_fields import Cache, FileText, FrozenModel, ModelSettings, Name, Settings, Text
 from yamlgen.steps.step_config import Expression, StepConfig, StepText
+from yamlgen.steps.step_template import Role
 
 
 class Turn(FrozenModel):
@@ -18,10 +19,13 @@ class Turn(FrozenModel):
 
     model_config = ConfigDict(json_schema_extra={"required": ["role", "content"]})
 
-    role: Literal["user", "assistant"] = "user"
-    """The author of the message."""
+    role: Literal["user", "assistant", "system"] = "user"
+    """The author of the message. `system` is an instruction in the middle of a conversation: after a message of the
+    user, and last or before one of the assistant. See *What each model takes* in the reference."""
     content: Text | FileText = ""
     """The text of the message: a template, or `{file: path}`."""
+    cache: Cache | None = None
+    """Cache the prompt up to the end of this message, for five minutes or an hour after its last use."""
 
 
 class MessagesFrom(FrozenModel):
@@ -43,6 +47,26 @@ Turns: TypeAlias = Annotated[
     list[Annotated[Turn | MessagesFrom, Field(json_schema_extra=_by_from)]], Field(min_length=1)
 ]
 """The messages of a conversation, in their order."""
+
+
+class SystemText(FileText):
+    """A system prompt that ends with a breakpoint of the prompt cache, or is in a file of its own.
+
+    ```yaml
+    steps:
+      answer:
+        model: claude-opus-5-5
+        system: {text: "You answer letters to a shop for tea.", cache: 1h}
+        prompt: "{{ row.text }}"
+    ```
+    """
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["file"]}, {"required": ["text"]}]})
+
+    text: Text | None = None
+    """The system prompt: a template."""
+    cache: Cache | None = None
+    """Cache the prompt up to the end of the system prompt, for five minutes or an hour after its last use."""
 
 
 class StepOutput(FrozenModel):
@@ -82,6 +106,9 @@ class StepOutput(FrozenModel):
     reasks: int = Field(2, ge=0, le=10)
     """Maximum number of times that an invalid answer is sent back to the model with its errors. A string is invalid if
     it is blank or a `check` is false. Default: 2."""
+    keep_thinking: bool = False
+    """Whether the model's thinking is kept: as `thinking.NAME` for templates and expressions, and as the column
+    `NAME_thinking` of the output. Default: false."""
 
 
 class Check(FrozenModel):
@@ -136,18 +163,19 @@ class Generate(Settings, StepConfig):
     model: Text | ModelSettings | None = None
     """The model: an alias of `models`, or a mapping of settings. If the file has no `models`, a string is a model's id.
     Default: the model at the [top of the file](#model)."""
-    system: Text | FileText | None = None
-    """The system prompt: a template, or `{file: path}`."""
+    system: Text | SystemText | None = None
+    """The system prompt: a template, `{file: path}`, or `{text: template, cache: 5m}`."""
     prompt: Text | FileText | None = None
     """The user's message: a template, or `{file: path}`."""
     messages: Annotated[Turns | MessagesFrom, Field(json_schema_extra=_by_from)] | None = None
     """A whole conversation instead of `prompt`: a list of messages, or `{from: EXPRESSION}` for the messages in a
-    column or a step. The last message must be the user's.
+    column or a step. The last message is the user's, or one with the role `system` after it.
 
     The expression returns a list of objects with `role` and `content`. Other keys are not sent. The first of them can
     have the role `system`: it is the system prompt, if the step has no `system`. The other roles alternate between
-    `user` and `assistant`, beginning with `user`. Each `content` is a string. A row whose messages do not follow these
-    rules fails, and nothing is sent for it. The content is not a template: it is sent as it is.
+    `user` and `assistant`, beginning with `user`. A later message with the role `system` follows one of the user, and
+    is the last or is followed by one of the assistant. Each `content` is a string. A row whose messages do not follow
+    these rules fails, and nothing is sent for it. The content is not a template: it is sent as it is.
 
     `{from: EXPRESSION}` can be an entry of a list too, before or after other messages:
 
@@ -166,6 +194,66 @@ class Generate(Settings, StepConfig):
           - {role: user, content: "How much is it, in {{ params.currency }}?"}
     params:
       currency: {enum: [euros, pounds], default: euros}
+    ```
+    """
+    cache: Cache | None = None
+    """Cache what the prompts of this step share, for five minutes (`5m`) or an hour (`1h`) after its last use: the part
+    that is the same for every row, or for all items of a row. If they share no part that is long enough for the model,
+    the API caches each whole request. `cache` is no part of a request's key.
+
+    ```yaml
+    input:
+      rows:
+        - {question: "How long is the warranty?"}
+        - {question: "Can I return a gift?"}
+    steps:
+      answer:
+        model: claude-haiku-5-5
+        system: {file: handbook.md, template: false}
+        prompt: "Answer with the handbook: {{ row.question }}"
+        cache: 5m
+    ```
+
+    `handbook.md`:
+
+    ```md
+    The warranty takes two years. Gifts can be returned within 30 days.
+    ```
+    """
+    on_truncated: Literal["fail", "retry_larger"] = "fail"
+    """What happens when an answer is cut off at `max_tokens`: with `fail`, the step fails; with `retry_larger`, it is
+    requested again with twice the `max_tokens`, up to the model's maximum. Default: `fail`.
+
+    If the maximum of a model is unknown, `max_tokens` is doubled up to three times. Each request is paid for, and has
+    its own stored answer: if you add the key later, only the truncated rows are sent again.
+
+    ```yaml
+    steps:
+      summary:
+        model: claude-haiku-5-5
+        max_tokens: 500
+        on_truncated: retry_larger
+        prompt: "Summarize this report: {{ row.text }}"
+    ```
+    """
+    on_refusal: Literal["fail", "default"] | Annotated[list[Text], Field(min_length=1, max_length=3)] = "fail"
+    """What happens when the model refuses: with `fail`, the step fails; with `default`, the API asks a model of its
+    choice; a list names up to three models that are asked in turn. Default: `fail`.
+
+    The names are aliases of `models`, or ids if the file has no `models`. The settings of the step apply to each model.
+    At Anthropic's own address, the API asks the models within the same request if it supports this for them and for
+    their settings. Otherwise, and in batches, yamlgen sends a request to each. `default` needs the API: it is not
+    possible at the address of a gateway or in a batch.
+
+    ```yaml
+    models:
+      writer: {id: claude-opus-5, max_tokens: 2000}
+      other: {id: claude-opus-4-8, effort: low}
+    steps:
+      summary:
+        model: writer
+        on_refusal: [other]
+        prompt: "Summarize this report: {{ row.text }}"
     ```
     """
     output: StepOutput | None = None
@@ -245,13 +333,14 @@ class Generate(Settings, StepConfig):
     def sources(self) -> Iterator[StepText]:
         """Yield its templates and expressions; messages in the order in which they are sent."""
         yield from super().sources()
-        yield StepText("system", self.system, ("system",))
+        yield self._system_text()
         yield StepText("user", self.prompt, ("prompt",))
         for at, turn in self.turns().items():
             if isinstance(turn, MessagesFrom):
                 yield StepText("turns", turn.from_, (*at, "from"))
             else:
-                yield StepText(turn.role, turn.content, (*at, "content"))
+                role: Role = "system_turn" if turn.role == "system" else turn.role
+                yield StepText(role, turn.content, (*at, "content"))
         for index, check in enumerate(self.check or ()):
             at = ("check", index)
             if isinstance(check, str):
@@ -259,6 +348,12 @@ class Generate(Settings, StepConfig):
             else:
                 yield StepText("check", check.expression, (*at, "expression"), str(index))
                 yield StepText("message", check.message, (*at, "message"), str(index))
+
+    def _system_text(self) -> StepText:
+        """Return its system prompt, wherever it is written."""
+        if isinstance(self.system, SystemText) and self.system.text is not None:
+            return StepText("system", self.system.text, ("system", "text"))
+        return StepText("system", self.system, ("system",))
 
     def turns(self) -> Mapping[DataPath, Turn | MessagesFrom]:
         """Return the entries of its messages, by their paths in the step."""

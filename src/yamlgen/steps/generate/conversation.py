@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate, shown
 from yamlgen.expressions.jinja_environment import render
 from yamlgen.schemas.type_words import described
+from yamlgen.steps.generate.prompt_cache import PromptCache
 from yamlgen.value_objects import JSON, Message, Prompt
 
 _HINT: Final = "the API refuses blank messages: test for the value in the step's `when`, or add text to the template"
@@ -24,15 +25,22 @@ _REBUILD: Final = (
     "rebuild the messages in a `compute` step: `for_each: {}`, and an object with `role` and `content` as its `value`"
 )
 _BLOCKS: Final = "a list of content blocks is not accepted: join their text in a `compute` or a `python` step"
-_ROLES: Final = "write `user` or `assistant`, or `system` for the first message of a conversation"
+_ROLES: Final = "write `user`, `assistant` or `system`"
+
+MessageRole: TypeAlias = Literal["user", "assistant", "system"]
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateMessage:
-    """One message of a conversation, whose content is the source of a template."""
+    """One message of a conversation, whose content is the source of a template.
 
-    role: Literal["user", "assistant"]
+    Attributes:
+        cache: how long the prompt is cached up to the end of the message: `5m`, `1h`, or `None`.
+    """
+
+    role: MessageRole
     content: str
+    cache: str | None = None
 
     def filled(self, scope: Mapping[str, Any], step: str) -> Message:
         """Return the message for a row.
@@ -52,7 +60,7 @@ class TemplateMessage:
 
     def written(self) -> dict[str, str]:
         """Return the message as a file declares it."""
-        return {"role": self.role, "content": self.content}
+        return {"role": self.role, "content": self.content, **({"cache": self.cache} if self.cache else {})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class TakenMessages:
 
     source: str
 
-    def taken(self, scope: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def taken(self, scope: Mapping[str, Any]) -> list[tuple[MessageRole, str]]:
         """Return the role and the content of each message for a row.
 
         Raises:
@@ -72,7 +80,7 @@ class TakenMessages:
             raise self.error(f"`from: {shown(self.source)}` must be a list of messages, not {described(value)}")
         return [self._message(value, index) for index in range(len(value))]
 
-    def _message(self, value: Sequence[JSON], index: int) -> tuple[str, str]:
+    def _message(self, value: Sequence[JSON], index: int) -> tuple[MessageRole, str]:
         message, where = value[index], self.named(index)
         rebuild = _REBUILD.format(shown(self.source))
         if not isinstance(message, dict):
@@ -122,7 +130,11 @@ class _PlacedMessage:
 
 
 def prompt_of(
-    system: str | None, parts: Sequence[TemplateMessage | TakenMessages], scope: Mapping[str, Any], step: str
+    system: str | None,
+    parts: Sequence[TemplateMessage | TakenMessages],
+    scope: Mapping[str, Any],
+    step: str,
+    cache: PromptCache,
 ) -> Prompt:
     """Return the prompt of a step for a row.
 
@@ -131,25 +143,27 @@ def prompt_of(
         parts: its messages.
         scope: the names that they can read.
         step: the name of the step.
+        cache: what is cached of it.
 
     Raises:
         RowError: a value is missing in this row, or the conversation cannot be sent.
     """
     turns: list[_PlacedMessage] = []
+    ends: list[int] = []
     for index, part in enumerate(parts):
         if isinstance(part, TemplateMessage):
             turns.append(_PlacedMessage(part.filled(scope, step), None, f"`messages[{index}]`"))
-            continue
-        taken = part.taken(scope)
-        if taken and taken[0][0] == "system" and not index:
-            system = _system(part, taken.pop(0)[1], system, step)
-            turns.extend(_turns(part, taken, 1))
         else:
-            turns.extend(_turns(part, taken, 0))
+            taken = part.taken(scope)
+            is_system = not index and bool(taken) and taken[0][0] == "system"
+            if is_system:
+                system = _system(part, taken.pop(0)[1], system, step)
+            turns.extend(_turns(part, taken, int(is_system)))
+        ends.append(len(turns))
     sources = [part for part in parts if isinstance(part, TakenMessages)]
     if sources:
         _check_order(turns, sources[0], step)
-    return Prompt(system, tuple(turn.message for turn in turns))
+    return Prompt(system, tuple(turn.message for turn in turns), cache.marks(ends))
 
 
 def _system(part: TakenMessages, content: str, own: str | None, step: str) -> str | None:
@@ -161,17 +175,12 @@ def _system(part: TakenMessages, content: str, own: str | None, step: str) -> st
     return content if content.strip() else own
 
 
-def _turns(part: TakenMessages, taken: Sequence[tuple[str, str]], before: int) -> Iterator[_PlacedMessage]:
+def _turns(part: TakenMessages, taken: Sequence[tuple[MessageRole, str]], before: int) -> Iterator[_PlacedMessage]:
     """Yield the messages of a row; `before` is the number of those that are left out at the beginning."""
     for index, (role, content) in enumerate(taken, before):
-        if role == "system":
-            message = (
-                f"{part.named(index)} has the role `system`, which only the first message of a conversation can have"
-            )
-            raise part.error(message, "join it with the first message, or leave it out")
         if not content.strip():
             raise part.error(f"{part.named(index)} is blank", _BLANK)
-        yield _PlacedMessage(Message("assistant" if role == "assistant" else "user", content), part, part.named(index))
+        yield _PlacedMessage(Message(role, content), part, part.named(index))
 
 
 def _check_order(turns: Sequence[_PlacedMessage], source: TakenMessages, step: str) -> None:
@@ -185,6 +194,7 @@ def _check_order(turns: Sequence[_PlacedMessage], source: TakenMessages, step: s
             f"the conversation of step `{step}` has no messages", "skip such rows with the step's `when`"
         )
     first, last = turns[0], turns[-1]
+    _check_system_turns(turns, source)
     if first.message.role != "user":
         message = f"{first.name}, the first of the conversation, is the assistant's: the user must begin"
         raise (first.origin or source).error(message, "add a message with `role: user` before it, or leave it out")
@@ -197,10 +207,29 @@ def _check_order(turns: Sequence[_PlacedMessage], source: TakenMessages, step: s
             if one.origin is not None and one.origin is not other.origin:
                 hint = f"leave out the last message of the list: `from: {shown(_all_but_last(one.origin.source))}`"
             raise (other.origin or one.origin or source).error(message, hint)
-    if last.origin is not None and last.message.role != "user":
+    if last.origin is not None and last.message.role == "assistant":
         shorter = shown(_all_but_last(last.origin.source))
         hint = f"add a message with `role: user` after it, or leave it out: `from: {shorter}`"
         raise last.origin.error(f"{last.name}, the last of the conversation, must be the user's", hint)
+
+
+def _check_system_turns(turns: Sequence[_PlacedMessage], source: TakenMessages) -> None:
+    """Check that each turn of the role `system` follows one of the user, and is the last or before the assistant's.
+
+    Raises:
+        RowError: one does not.
+    """
+    neighbours = zip((None, *turns[:-1]), turns, (*turns[1:], None), strict=True)
+    for before, turn, after in neighbours:
+        if turn.message.role != "system":
+            continue
+        if before is None or before.message.role != "user":
+            message = f"{turn.name} has the role `system`, but does not follow a message of the user"
+            raise (turn.origin or source).error(message, "put it after a message with `role: user`, or leave it out")
+        if after is not None and after.message.role != "assistant":
+            message = f"{turn.name} has the role `system`, but is neither the last message nor before the assistant's"
+            hint = "put it after the last message with `role: user`, or leave it out"
+            raise (turn.origin or source).error(message, hint)
 
 
 def _all_but_last(source: str) -> str:

@@ -13,6 +13,7 @@ from yamlgen.errors import RowError
 from yamlgen.row_result import Answer
 from yamlgen.steps.execution import RowStep, StepExecutor
 from yamlgen.steps.fan_out import Case
+from yamlgen.steps.generate.kept_thinking import thinking_in
 from yamlgen.steps.generate.plan_step import GenerateStep
 
 
@@ -21,15 +22,18 @@ class GenerateExecutor(StepExecutor[GenerateStep]):
 
     async def perform(self, step: GenerateStep, case: Case, row: RowStep) -> Answer:
         """Return a valid answer; an invented answer is validated against the schema only."""
-        prompt, variant = step.prompt(case.scope), step.variant(case)
-        request = (variant.alike, prompt)
+        prompt, variant = step.asked_by(case), step.variant(case)
+        request = (variant.alike, variant.own_address, prompt)
         context = replace(row.context, sample=row.equal[request])
         row.equal[request] += 1
         check = partial(step.errors, scope=case.scope) if step.checks and self._run.invent is None else None
         try:
-            return await self._run.models[variant.name].answer(prompt, context, check)
+            answer = await self._run.models[variant.name].answer(prompt, context, check)
         except RowError as error:
-            raise error.replace(variant=variant.name) from None
+            raise error.replace(variant=error.variant or variant.name) from None
+        if not step.keeps_thinking or not answer.attempts:
+            return answer
+        return replace(answer, thinking=thinking_in(answer.attempts[-1].response))
 
 
 EXECUTOR: Final = GenerateExecutor

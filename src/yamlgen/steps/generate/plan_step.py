@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final
 
 from jinja2 import nodes
 
-from yamlgen.errors import RowError
+from yamlgen import model_capabilities
+from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression, shown
 from yamlgen.expressions.jinja_environment import parse, render
 from yamlgen.expressions.syntax_trees import dumped, members_read
@@ -18,11 +19,18 @@ from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.native_output_schema import reduce
 from yamlgen.schemas.root_wrapper import outgoing
-from yamlgen.steps.config_fields import Settings, Thinking
+from yamlgen.steps.config_fields import MOST_USER_ID, Settings, Thinking
 from yamlgen.steps.fan_out import Case, Scope
 from yamlgen.steps.generate.conversation import TakenMessages, TemplateMessage, prompt_of
+from yamlgen.steps.generate.prompt_cache import PromptCache, beginning
 from yamlgen.steps.plan_step import PlanStep, StepParts, Variant
 from yamlgen.value_objects import JSON, Prompt
+
+_UNKEYED: Final = frozenset({"service_tier", "speed", "metadata"})
+"""The settings that do not change an answer, so that they are not a part of its key."""
+
+_NULL: Final = "None"
+"""How a template prints null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,9 @@ class GenerateStep(PlanStep):
         own: the settings in the step itself.
         asked: the index of the variant of each combination of the matrix.
         checks: conditions that an output must meet in addition to its schema.
+        cache: what is cached of its prompts.
+        on_truncated: what happens to an answer that is cut off, as in the file.
+        on_refusal: what happens if a model refuses, as in the file.
     """
 
     kind: ClassVar[str] = "generate"
@@ -52,6 +63,25 @@ class GenerateStep(PlanStep):
     system: str | None
     messages: tuple[TemplateMessage | TakenMessages, ...]
     checks: tuple[PlanCheck, ...] = ()
+    cache: PromptCache = field(default_factory=PromptCache)
+    on_truncated: str = "fail"
+    on_refusal: str | tuple[str, ...] = "fail"
+
+    @property
+    def caches(self) -> bool:
+        """Whether a part of its prompts is cached."""
+        return self.cache.is_set
+
+    @property
+    def constant(self) -> int:
+        """How many of its messages, from the first, are the same for every row; -1 if the system prompt is not."""
+        return self.cache.constant
+
+    @property
+    def beginning(self) -> str:
+        """The text with which the first message that differs by row begins; it is the same for every row."""
+        first = self.messages[max(self.constant, 0) :][:1] if self.constant >= 0 else ()
+        return "".join(beginning(turn.content) for turn in first if isinstance(turn, TemplateMessage))
 
     def variant(self, case: Case) -> Variant:
         """Return the model of a case."""
@@ -64,7 +94,36 @@ class GenerateStep(PlanStep):
             RowError: a value that a template needs is missing in this row, or a message cannot be sent.
         """
         system = None if self.system is None else render(self.system, scope)
-        return prompt_of(system, self.messages, scope, self.name)
+        return prompt_of(system, self.messages, scope, self.name, self.cache)
+
+    def asked_by(self, case: Case) -> Prompt:
+        """Return the prompt of a case, with what its request says about the person for whom it is sent.
+
+        Raises:
+            RowError: a value that a template needs is missing in this row, or a message cannot be sent.
+        """
+        prompt, settings = self.prompt(case.scope), self.variant(case).settings
+        if any(turn.role == "system" for turn in prompt.messages):
+            self._check_system_turns(settings.id or "")
+        template = settings.metadata and settings.metadata.user_id
+        return replace(prompt, user_id=self._user_id(template, case.scope)) if template else prompt
+
+    def _check_system_turns(self, model: str) -> None:
+        """Check that a model accepts messages with the role `system`."""
+        if model_capabilities.of(model).system_turns is False:
+            message = f"`{model}` does not accept a message with the role `system` after the first one"
+            raise RowError(message, code=Code.ROW_TEMPLATE, hint="leave such messages out, or use a newer model")
+
+    def _user_id(self, template: str, scope: Scope) -> str | None:
+        """Return the identifier of the person; `None` if it is blank or null."""
+        made = render(template, scope).strip()
+        if len(made) > MOST_USER_ID:
+            message = (
+                f"the `user_id` of step `{self.name}` has {len(made)} characters for this row, more than {MOST_USER_ID}"
+            )
+            hint = "use a shorter identifier, such as a hash"
+            raise RowError(message, code=Code.ROW_TEMPLATE, hint=hint, source=(template, 0))
+        return None if made in ("", _NULL) else made
 
     def errors(self, output: JSON, scope: Scope) -> tuple[str, ...]:
         """Return the messages of the checks that an output fails; a check whose evaluation fails is one of them."""
@@ -78,16 +137,17 @@ class GenerateStep(PlanStep):
 
     def unfilled(self) -> Prompt:
         """Return its templates as written."""
-        return Prompt(self.system, tuple(turn.unfilled() for turn in self.messages))
+        marks = self.cache.marks(range(1, len(self.messages) + 1))
+        return Prompt(self.system, tuple(turn.unfilled() for turn in self.messages), marks)
 
     def requests(self, scope: Scope, models: Mapping[str, Model]) -> Iterator[tuple[Case, dict[str, JSON]]]:
         """Yield the first request of each case."""
         for case in self.cases(scope):
-            yield case, models[self.variant(case).name].request(self.prompt(case.scope))
+            yield case, models[self.variant(case).name].request(self.asked_by(case))
 
     def about(self) -> Iterator[str]:
         """Yield the ids of its models."""
-        yield from dict.fromkeys(variant.model for variant in self.variants)
+        yield from dict.fromkeys(variant.model for variant in self.every_variant)
 
     def facts(self) -> Iterator[tuple[str, str]]:
         """Yield the number of its checks."""
@@ -98,6 +158,11 @@ class GenerateStep(PlanStep):
     def names_models(self) -> bool:
         """Whether its models are listed in its matrix."""
         return "model" in self.axes
+
+    @property
+    def names_aliases(self) -> bool:
+        """Whether it names models by their aliases."""
+        return self.names_models or not isinstance(self.on_refusal, str)
 
     def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return the step as a file would declare it, without `kind`."""
@@ -111,7 +176,7 @@ class GenerateStep(PlanStep):
         turns = [(turn, _parsed(turn)) for turn in self.messages]
         asked = [self.variants[index] for index in self.asked]
         parts = {
-            "model": [_keyed(variant.settings) for variant in asked],
+            "model": [keyed_settings(variant.settings) for variant in asked],
             "system": None if system is None else dumped(system),
             "messages": [["turns" if isinstance(t, TakenMessages) else t.role, dumped(tree)] for t, tree in turns],
             "output.schema": None if self.schema is None else [self._sent(self.schema, each) for each in asked],
@@ -130,10 +195,25 @@ class GenerateStep(PlanStep):
             checks.append([dumped(condition), shown(check.expression) if told is None else dumped(told)])
         first = self.variants[0]
         mode = None if self.schema is None else first.mode
-        parts = {"check": checks or None, "output.reasks": first.reasks, "output.mode": mode}
+        parts = {"check": checks or None, "output.reasks": first.reasks, "output.mode": mode, **self._outcomes()}
         if self.matrix is not None and "model" in members_read(trees, "matrix", self.matrix[0]):
             parts["matrix"] = self.combinations(trees)
         return StepParts(parts, trees)
+
+    def _outcomes(self) -> dict[str, JSON]:
+        """Return what happens to truncated answers and refusals, with the fallback models as requests have them."""
+        made: dict[str, JSON] = {}
+        if self.on_truncated != "fail":
+            made["on_truncated"] = self.on_truncated
+        if self.on_refusal == "default":
+            made["on_refusal"] = "default"
+        elif self.on_refusal != "fail":
+            asked = [self.variants[index] for index in self.asked]
+            made["on_refusal"] = [[self._fallback(each) for each in variant.fallbacks] for variant in asked]
+        return made
+
+    def _fallback(self, variant: Variant) -> list[JSON]:
+        return [keyed_settings(variant.settings), None if self.schema is None else self._sent(self.schema, variant)]
 
     def _sent(self, schema: JSONSchema, variant: Variant) -> list[JSON]:
         """Return the schema as the requests of a variant have it."""
@@ -148,21 +228,31 @@ class GenerateStep(PlanStep):
         """Return its models, its messages and its output."""
         first = self.variants[0]
         made: dict[str, Any] = {}
-        if self.names_models:
+        if self.names_aliases:
             made |= _settings(self.own)
-        else:
+            made.pop("id", None)
+        if not self.names_models:
             made["model"] = {"max_tokens": first.max_tokens, **_settings(first.settings)}
             if first.price is not None:
                 made["model"]["price"] = first.price.model_dump(exclude_none=True)
+            if first.connection is not None:
+                made["model"]["runtime"] = first.connection.model_dump(exclude_none=True)
         if self.batch is not None:
             made["batch"] = self.batch.written
         if self.matrix is not None:
             made["matrix"] = self.axes
         if self.system is not None:
-            made["system"] = self.system
+            made["system"] = {"text": self.system, "cache": self.cache.system} if self.cache.system else self.system
         made["messages"] = [turn.written() for turn in self.messages]
+        made |= self.cache.written()
+        if self.on_truncated != "fail":
+            made["on_truncated"] = self.on_truncated
+        if self.on_refusal != "fail":
+            made["on_refusal"] = self.on_refusal if isinstance(self.on_refusal, str) else list(self.on_refusal)
         asked = {} if self.schema is None else {"schema": self.schema.value, "mode": self._mode(self.schema, by_tool)}
         made["output"] = {**asked, "reasks": first.reasks}
+        if self.keeps_thinking:
+            made["output"]["keep_thinking"] = True
         if self.checks:
             made["check"] = [
                 check.expression
@@ -199,13 +289,16 @@ def _parsed(turn: TemplateMessage | TakenMessages) -> nodes.Node:
     return parse_expression(turn.source) if isinstance(turn, TakenMessages) else parse(turn.content)
 
 
-def _keyed(settings: Settings) -> dict[str, JSON]:
+def keyed_settings(settings: Settings) -> dict[str, JSON]:
     """Return the settings of a model as its requests have them."""
-    made = settings.model_dump(exclude_none=True, include=set(Settings.model_fields))
+    made = settings.model_dump(exclude_none=True, include=set(Settings.model_fields) - _UNKEYED)
     if isinstance(settings.thinking, Thinking):
         made["thinking"] = {**made["thinking"], "type": settings.thinking_type}
     elif settings.thinking is not None:
         made["thinking"] = {"type": settings.thinking}
-    if not settings.stop_sequences:
-        made.pop("stop_sequences", None)
+    for name in ("stop_sequences", "betas", "extra_body"):
+        if not made.get(name):
+            made.pop(name, None)
+    if "betas" in made:
+        made["betas"] = sorted(set(made["betas"]))
     return made | {"max_tokens": settings.answer_limit}

@@ -94,6 +94,7 @@ def check(
     if not turns or file.is_broken("messages"):
         return
     roles = [turn.role if isinstance(turn, Turn) else None for turn in turns]
+    yield from _system_turns(file, roles, variants)
     if roles[0] == "assistant":
         mark = file.mark("messages", 0, "role")
         hint = "add a message with `role: user` before it"
@@ -113,6 +114,37 @@ def check(
                 hint = "remove the white space at the end of the file, or `template: false`, which keeps it"
             yield Diagnostic(Code.WRONG_VALUE, message, said[-1].mark(length - 1, length), hint)
         yield from _prefill_faults(file, step, len(roles) - 1, variants)
+
+
+def _system_turns(file: StepFile, roles: Sequence[str | None], variants: Sequence[Variant]) -> Iterator[Diagnostic]:
+    """Report the messages with the role `system` that stand at a wrong place, and the models that accept none.
+
+    Args:
+        file: the file that contains the step.
+        roles: the roles of the messages; `None` for messages out of a column or a step.
+        variants: the models of the step.
+    """
+    places = [index for index, role in enumerate(roles) if role == "system"]
+    if file.is_broken_within("messages"):
+        return  # a message may be missing
+    for index in places:
+        mark, hint = file.mark("messages", index, "role"), "put it after a message with `role: user`"
+        if index == 0:
+            message = "the first message of a conversation must be the user's"
+            yield Diagnostic(Code.WRONG_VALUE, message, mark, "write this text under `system` of the step")
+        elif roles[index - 1] not in ("user", None):
+            message = "a message with the role `system` must follow one of the user"
+            hint = "write both texts in one message" if roles[index - 1] == "system" else hint
+            yield Diagnostic(Code.WRONG_VALUE, message, mark, hint)
+        elif roles[index + 1 : index + 2] not in ([], ["assistant"], ["system"], [None]):
+            message = "a message with the role `system` must be the last, or be followed by one of the assistant"
+            yield Diagnostic(Code.WRONG_VALUE, message, mark, "put it after the last message with `role: user`")
+    for variant in variants if places else ():
+        if model_capabilities.of(variant.model).system_turns is False:
+            message = f"`{variant.model}` does not accept messages with the role `system`"
+            hint = "write the text under `system` of the step, or use a newer model"
+            mark = file.mark("messages", places[0], "role")
+            yield Diagnostic(Code.SETTING_REFUSED, message, mark, hint, "warning")
 
 
 def _prefill_faults(file: StepFile, step: Generate, last: int, variants: Sequence[Variant]) -> Iterator[Diagnostic]:
