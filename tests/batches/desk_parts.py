@@ -116,7 +116,7 @@ async def gather(desk, *rows):
         key = key_of(row)
         body = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": f"row {row}"}]}
         request = GatheredRequest(key, b"setup", "note", entry_of(key, body), body)
-        await desk.gather("note", request, row, reask=False, most=None)
+        await desk.gather("note", request, row, ORIGIN, reask=False, most=None)
 
 
 def at_desk(folder, api, work, *, batch=None, requests=None, detach=False):
@@ -135,10 +135,9 @@ def at_desk(folder, api, work, *, batch=None, requests=None, detach=False):
                     allowance=Allowed(requests),
                     waits=Waits(),
                     tries=1,
-                    origin=ORIGIN,
                     detach=detach,
                 )
-                desk.connect(api, Expired())
+                desk.connect({ORIGIN: (api, Expired())})
                 try:
                     async with desk:
                         made = await work(desk, cancellation)

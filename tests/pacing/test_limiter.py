@@ -381,3 +381,16 @@ def test_whatever_happens_nothing_is_left_in_flight(ceiling, actions, halted):
         assert all(pool.flying == 0 and not pool.waiting for pool in limiter.pools.values())
 
     asyncio.run(main())
+
+
+def test_fast_requests_are_paced_apart():
+    """Fast mode has a rate limit of its own, whichever models share the others."""
+
+    async def main():
+        limiter = Limiter(10, Cancellation())
+        for fast in (True, False):
+            await limiter.admit(Slot(), "claude-opus-4-8", fast=fast)
+        await limiter.admit(Slot(), "claude-opus-4-6")
+        return {name: pool.flying for name, pool in limiter.pools.items()}
+
+    assert asyncio.run(main()) == {"opus-4-fast": 1, "opus-4": 2}

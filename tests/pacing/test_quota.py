@@ -357,3 +357,15 @@ def test_a_reset_in_the_past_holds_nobody(reset):
     quota = Quota()
     quota.learn(0.0, quota.claim(0.0, "a"), {**headers(60, 0), "anthropic-ratelimit-requests-reset": reset})
     assert quota.wait(0.0, "a") == 0
+
+
+def test_fast_mode_has_a_quota_of_its_own():
+    """It is in headers of its own; those of the other requests say nothing about it."""
+    told = headers(60, 0)
+    fast, other = Quota(fast=True), Quota()
+    for quota in (fast, other):
+        quota.learn(0.0, quota.claim(0.0, "a"), told)
+    assert (fast.wait(0.0, "a"), other.wait(0.0, "a")) == (0, pytest.approx(1.6))
+    renamed = {name.replace("anthropic-ratelimit-", "anthropic-fast-"): each for name, each in told.items()}
+    fast.learn(0.0, fast.claim(0.0, "a"), renamed)
+    assert fast.wait(0.0, "a") > 1

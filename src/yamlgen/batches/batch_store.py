@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from yamlgen.batches.batch_api import RemoteBatch
 from yamlgen.canonical_json import storable
+from yamlgen.steps.config_fields import Auth
 from yamlgen.value_objects import JSON, Attempt
 
 
@@ -63,12 +64,18 @@ class BatchOrigin:
         api_key_env: the environment variable that has the key.
         api_version: the version of the API.
         simulated: whether the simulator of the run answers.
+        headers: the names of further headers, each with the environment variable that has its value.
+        workspace: the id of the workspace, if a header names one.
+        auth: the kind of the credentials.
     """
 
     base_url: str
     api_key_env: str
     api_version: str
     simulated: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    workspace: str = ""
+    auth: Auth = "key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,38 +13,27 @@ from array import array
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 from yamlgen import failpoint
+from yamlgen.batches.allowance import Allowance, limit_reached
 from yamlgen.batches.batch_api import BatchAPI
 from yamlgen.batches.batch_store import BatchFailure, BatchOrigin, BatchStore, GatheredRequest, OutcomeReader, State
 from yamlgen.batches.detachment import still_processed
-from yamlgen.batches.follower import BatchFollower, BatchTooLarge, Surroundings
+from yamlgen.batches.follower import BatchFollower, BatchTooLarge, PostingEnds, Surroundings
 from yamlgen.batches.gathering import Gathering, rows_array
 from yamlgen.batches.post_body import MOST_BYTES
+from yamlgen.batches.posting_order import BatchKind, PostingOrder
 from yamlgen.batches.waits import RepeatedCalls, Rests, Waits
 from yamlgen.cancellation import Cancellation, Cancelled
-from yamlgen.errors import Code, Detached, Interrupted, LimitReached, YamlgenError
+from yamlgen.errors import Code, Detached, Interrupted, YamlgenError
 from yamlgen.events import Emit, RunWarned
-from yamlgen.option_names import option
 from yamlgen.steps.batch_config import Batch
 
 _LOOK: Final = 0.05
 """Seconds between two looks at whether everything is posted."""
 
 _FIRST: Final[Mapping[str, Any]] = {"return_when": asyncio.FIRST_COMPLETED}
-
-
-class Allowance(Protocol):
-    """What a run may still send."""
-
-    def requests_left(self) -> int | None:
-        """Return the number of requests; `None` without a limit."""
-        ...
-
-    def usd_left(self) -> float | None:
-        """Return the US dollars, without those of batches that are still open; `None` without a limit."""
-        ...
 
 
 class BatchDesk:
@@ -58,7 +47,7 @@ class BatchDesk:
         allowance: what the run may still send.
         waits: how long calls wait.
         tries: how often a request that failed in a batch, not because of its content, is sent.
-        origin: where batches are posted, for other processes.
+        simulated: whether the simulator of the run answers.
         detach: whether the run ends when everything is posted.
     """
 
@@ -72,7 +61,7 @@ class BatchDesk:
         allowance: Allowance,
         waits: Waits,
         tries: int,
-        origin: BatchOrigin,
+        simulated: bool = False,
         detach: bool = False,
     ) -> None:
         self._store = store
@@ -82,12 +71,12 @@ class BatchDesk:
         self._allowance = allowance
         self._waits = waits
         self._tries = tries
-        self._origin = origin
+        self._simulated = simulated
         self._detach = detach
         self._rests = Rests(cancellation)
-        self._run: Surroundings | None = None
+        self._ends = PostingEnds()
         self._lock = asyncio.Lock()
-        self._gatherings: dict[tuple[str, tuple[str, ...]], Gathering] = {}
+        self._gatherings = PostingOrder()
         self._unwritten: dict[bytes, int] = {}
         self._followers: dict[int, BatchFollower] = {}
         self._tasks: dict[asyncio.Task[None], BatchFollower] = {}
@@ -103,15 +92,21 @@ class BatchDesk:
         self._stopped = asyncio.Event()
         cancellation.listen(self._stopped.set)
 
-    def connect(self, api: BatchAPI, reader: OutcomeReader) -> None:
+    def origins(self) -> frozenset[BatchOrigin]:
+        """Return where the open batches of earlier runs were posted. Batches of a simulator end with its run."""
+        records = () if self._simulated else self._store.open_batches()
+        return frozenset(record.origin for record in records if record.origin is not None)
+
+    def connect(self, ends: Mapping[BatchOrigin, tuple[BatchAPI, OutcomeReader]]) -> None:
         """Use these endpoints, until the context of this desk ends."""
-        calls = RepeatedCalls(self._rests, self._waits.pause)
-        shared = (api, self._store, reader, self._cancellation, self._emit, self._rests, calls, self._waits)
-        self._run = Surroundings(*shared, self._between)
+        for origin, (api, reader) in ends.items():
+            calls = RepeatedCalls(self._rests, self._waits.pause)
+            shared = (api, self._store, reader, self._cancellation, self._emit, self._rests, calls, self._waits)
+            self._ends[origin] = Surroundings(*shared, self._between)
 
     async def __aenter__(self) -> Self:
         """Return the desk. Batches of an earlier simulator ended with its run."""
-        for record in self._store.open_batches() if self._origin.simulated else ():
+        for record in self._store.open_batches() if self._simulated else ():
             await self._store.drop(record.number, State.LOST)
         return self
 
@@ -131,18 +126,25 @@ class BatchDesk:
         """Return whether the requests of a step are sent in batches now."""
         return step in self._steps and step not in self._alone
 
-    def is_waiting(self, key: bytes, row: int) -> bool:
-        """Return whether an open batch has the request of a key. Its row then waits for that batch."""
+    def is_waiting(self, key: bytes, row: int, part: bytes = b"") -> bool:
+        """Return whether an open batch has the request of a key. Its row then waits for that batch.
+
+        Args:
+            key: the key of the answer.
+            row: the index of the row.
+            part: the digest of the part of the prompt that is cached for an hour; empty if there is none.
+        """
         number = self._unwritten.get(key) or self._store.batch_of(key)
         if number is None:
             return False
-        gathering = next((each for each in self._gatherings.values() if each.number == number), None)
+        gathering = self._gatherings.find(number)
         if gathering is not None:
             gathering.rows.append(row)
             return True
         if number not in self._followers:
             record = self._store.record_of(number)
-            self._follow(BatchFollower(self._surroundings, number, record.step, record.most, earlier=True))
+            self._follow(BatchFollower(self._ends.of(record.origin), number, record.step, record.most, earlier=True))
+        self._gatherings.note_open(number, part)
         self._rows.setdefault(number, rows_array()).append(row)
         return True
 
@@ -154,15 +156,17 @@ class BatchDesk:
         """Return whether a request that failed, not because of its content, is sent again."""
         return failure.times < self._tries
 
-    async def gather(
+    async def gather(  # noqa: PLR0913 - each is one part, by name
         self,
         step: str,
         request: GatheredRequest,
         row: int,
+        origin: BatchOrigin,
         *,
         reask: bool,
         most: float | None,
         betas: tuple[str, ...] = (),
+        part: bytes = b"",
     ) -> None:
         """Add a request to a batch, or leave it for a later pass if a limit does not allow it now.
 
@@ -170,9 +174,11 @@ class BatchDesk:
             step: the step of the request.
             request: the request.
             row: the index of its row.
+            origin: where it is posted.
             reask: whether it is a re-ask.
             most: its maximum cost in US dollars; `None` if the price is unknown.
             betas: the beta features that it needs in a batch.
+            part: the digest of the part of its prompt that is cached for an hour; empty if there is none.
 
         Raises:
             Cancelled: nothing more may be sent.
@@ -182,14 +188,19 @@ class BatchDesk:
             if not self._may_add(most):
                 self._cut.append(row)
                 return
-            name = step, betas
-            gathering = self._gatherings.get(name)
+            kind = self._gatherings.kind_of(step, betas, origin, part)
+            gathering = self._gatherings.get(kind)
             if gathering is not None and not gathering.has_room(len(request.entry)):
-                await self._post(name)
+                if self._gatherings.is_held(gathering, self._followers):
+                    self._gatherings.hold(kind, gathering)
+                else:
+                    await self._post(kind)
                 gathering = None
             if gathering is None:
-                number = await self._store.begin_batch(step, betas, self._origin)
-                gathering = self._gatherings[name] = Gathering(number, step, self._most_bytes)
+                number = await self._store.begin_batch(step, betas, origin)
+                gathering = Gathering(number, step, self._most_bytes)
+                self._gatherings.add(kind, gathering)
+            self._gatherings.note(gathering.number, kind, part)
             written = asyncio.ensure_future(self._store.add(gathering.number, request))
             self._unwritten[request.key] = gathering.number
             written.add_done_callback(partial(self._note_written, request.key))
@@ -202,7 +213,7 @@ class BatchDesk:
         """Return whether one more request is within the limits."""
         requests, usd = self._allowance.requests_left(), self._allowance.usd_left()
         posting = sum(each.count for each in self._followers.values())
-        if requests is not None and requests <= posting + sum(each.count for each in self._gatherings.values()):
+        if requests is not None and requests <= posting + sum(each.count for each in self._gatherings):
             self._limit = "max_requests"
             return False
         if usd is not None and (most or 0.0) > usd - self._reserved():
@@ -212,23 +223,18 @@ class BatchDesk:
 
     def _reserved(self) -> float:
         """Return the maximum cost of what is gathered and of the open batches, in US dollars."""
-        gathered = sum(each.most or 0.0 for each in self._gatherings.values())
+        gathered = sum(each.most or 0.0 for each in self._gatherings)
         return gathered + sum(each.most or 0.0 for each in self._followers.values())
 
-    async def _post(self, name: tuple[str, tuple[str, ...]]) -> None:
+    async def _post(self, kind: BatchKind) -> None:
         """Post a gathered batch; it is followed from now on."""
-        gathering = self._gatherings[name]
+        gathering = self._gatherings[kind]
         await gathering.finish()
         failpoint.reach("batch-gathered")
-        del self._gatherings[name]  # and followed at once: meanwhile, a row with an equal request would follow it too
+        self._gatherings.take(kind)  # and followed at once: meanwhile, a row with an equal request would follow it too
         self._rows[gathering.number] = gathering.rows
         about = gathering.number, gathering.step, gathering.most
-        self._follow(BatchFollower(self._surroundings, *about, count=gathering.count))
-
-    @property
-    def _surroundings(self) -> Surroundings:
-        assert self._run is not None  # noqa: S101 - the provider connects the desk before any row
-        return self._run
+        self._follow(BatchFollower(self._ends.of(kind.origin), *about, count=gathering.count))
 
     def _follow(self, follower: BatchFollower) -> None:
         self._followers[follower.number] = follower
@@ -256,7 +262,9 @@ class BatchDesk:
         async with self._lock:
             await self._close()
         while True:
-            self._reap()
+            if self._reap():
+                async with self._lock:
+                    await self._close()
             self._cancellation.check()
             if self._may_go_on and not any(each.is_collecting for each in self._tasks.values()):
                 return self._take()
@@ -270,12 +278,20 @@ class BatchDesk:
         return bool(self._ended or self._released)
 
     async def _close(self) -> None:
-        """Post what was gathered, if it is enough."""
-        for name, gathering in list(self._gatherings.items()):
-            _, betas = name
-            least = self._steps[gathering.step].least(reasks=not gathering.has_first_requests)
-            if gathering.count >= least or betas:  # with a feature that only batches have, none is sent by itself
-                await self._post(name)
+        """Post what was gathered, if it is enough and does not wait for another batch."""
+        for kind in self._gatherings.kinds():
+            gathering = self._gatherings[kind]
+            if self._gatherings.is_held(gathering, self._followers):
+                continue
+            least, count = self._least(kind), sum(each.count for each in self._gatherings.together(kind))
+            # With a feature that only batches have, none is sent by itself.
+            if self._gatherings.is_certain(gathering) or count >= least or kind.betas:
+                await self._post(kind)
+
+    def _least(self, kind: BatchKind) -> int:
+        """Return how many requests must be gathered for a batch."""
+        has_first = any(each.has_first_requests for each in self._gatherings.together(kind))
+        return self._steps[kind.step].least(reasks=not has_first)
 
     async def _last(self) -> Sequence[int]:
         """Return the rows whose requests are sent one by one: there are too few for a batch, and none will join.
@@ -284,51 +300,44 @@ class BatchDesk:
             LimitReached: a limit allows no batch, and no further request.
         """
         if self._cut:
-            raise self._limit_reached()
-        if not self._gatherings:
+            raise limit_reached(self._limit, self._allowance)
+        if not self._gatherings.kinds():
             await self._tidy()
             return ()
-        for gathering in [*self._gatherings.values()]:
-            what = "request" if gathering.has_first_requests else "re-ask"
-            many = f"1 {what} is" if gathering.count == 1 else f"{gathering.count:,} {what}s are"
-            least = self._steps[gathering.step].least(reasks=not gathering.has_first_requests)
-            message = f"step `{gathering.step}`: {many} sent one by one, at the full price"
+        for kind in dict.fromkeys(BatchKind(*kind[:3]) for kind in self._gatherings.kinds()):
+            together, least = self._gatherings.together(kind), self._least(kind)
+            count = sum(each.count for each in together)
+            what = "request" if any(each.has_first_requests for each in together) else "re-ask"
+            many = f"1 {what} is" if count == 1 else f"{count:,} {what}s are"
+            message = f"step `{kind.step}`: {many} sent one by one, at the full price"
             self._emit(RunWarned(f"{message}: fewer than `batch.minimum`, {least:,}"))
-            self._alone.add(gathering.step)
-            self._released += gathering.rows
-            await gathering.finish()
-            await self._store.drop(gathering.number)
+            self._alone.add(kind.step)
+            for gathering in together:
+                self._released += gathering.rows
+                await gathering.finish()
+                await self._store.drop(gathering.number)
         self._gatherings.clear()
         return self._take()
 
     async def _tidy(self) -> None:
         """Collect batches of earlier runs that have ended, although no row of this run needs them: they are billed."""
         for record in self._store.open_batches():
-            is_here = record.origin is not None and record.origin.base_url == self._origin.base_url
-            if record.state is State.POSTED and is_here:
-                follower = BatchFollower(self._surroundings, record.number, record.step, record.most, earlier=True)
+            end = self._ends.at(record.origin)
+            if record.state is State.POSTED and end is not None:
+                follower = BatchFollower(end, record.number, record.step, record.most, earlier=True)
                 try:
                     await follower.collect_ended()
                 except YamlgenError as error:
                     self._emit(RunWarned(f"batch {record.id} of an earlier run was not collected: {error.message}"))
 
-    def _limit_reached(self) -> LimitReached:
-        left = self._allowance.usd_left()
-        why = f"the next batch may cost more than the ${left or 0.0:.4f} that is left"
-        if self._limit == "max_requests":
-            why = f"it allows {self._allowance.requests_left():,} more requests"
-        hint = f"raise it with `limits.{self._limit}` or {option(self._limit, 'N')}, or run again: "
-        return LimitReached(
-            f"stopped at `limits.{self._limit}`: {why}", code=Code.LIMIT, hint=f"{hint}each run counts from zero"
-        )
-
-    def _reap(self) -> None:
-        """Note which batches have ended.
+    def _reap(self) -> bool:
+        """Note which batches have ended, and return whether any has.
 
         Raises:
             YamlgenError: one of them ends the run.
         """
-        for task in [task for task in self._tasks if task.done()]:
+        done = [task for task in self._tasks if task.done()]
+        for task in done:
             follower = self._tasks.pop(task)
             try:
                 task.result()
@@ -337,10 +346,12 @@ class BatchDesk:
             except BatchTooLarge as refused:
                 self._most_bytes = max(min(self._most_bytes, refused.size) // 2, 1)
             del self._followers[follower.number]
+            self._gatherings.ended(follower.number)
             self._ended.add(follower.number)
             if follower.is_canceled:
                 message = f"stopped: a batch of step `{follower.step}` was canceled"
                 raise Interrupted(message, code=Code.STOPPED, hint="the next run sends the unanswered requests again")
+        return bool(done)
 
     def _take(self) -> Sequence[int]:
         """Return the rows that continue, in order; a row may be repeated."""
@@ -360,12 +371,12 @@ class BatchDesk:
         left = min((each for each in map(self._patience, self._followers.values())), default=math.inf) - self._waited
         left = math.inf if self._may_go_on else left
         is_posted = all(each.looked.is_set() for each in self._followers.values())
-        if is_posted and (left <= 0 or (self._detach and not self._may_go_on)):
+        holds = any(self._gatherings.is_held(each, self._followers) for each in self._gatherings)
+        if is_posted and (left <= 0 or (self._detach and not self._may_go_on and not holds)):
             raise self._detached()
         self._stopped.clear()
         began, stopped = time.monotonic(), asyncio.ensure_future(self._stopped.wait())
-        is_bounded = self._detach or not math.isinf(left)
-        timeout = _LOOK if is_bounded and not is_posted else left
+        timeout = _LOOK if (self._detach or not math.isinf(left)) and not is_posted else left
         try:
             await asyncio.wait({*self._tasks, stopped}, timeout=None if math.isinf(timeout) else timeout, **_FIRST)
         finally:
@@ -373,11 +384,10 @@ class BatchDesk:
         self._waited += (time.monotonic() - began) if is_posted else 0.0
 
     def _detached(self) -> Detached:
-        followers = [*self._followers.values()]
-        requests = sum(self._store.record_of(each.number).requests for each in followers)
-        if any(each.is_refused for each in followers):
+        requests = sum(self._store.record_of(number).requests for number in self._followers)
+        if any(each.is_refused for each in self._followers.values()):
             return Detached("the API does not accept all batches yet", code=Code.DETACHED)
-        return Detached(still_processed(len(followers), requests), code=Code.DETACHED)
+        return Detached(still_processed(len(self._followers), requests), code=Code.DETACHED)
 
     def _patience(self, follower: BatchFollower) -> float:
         """Return how long a run waits for a batch, in seconds."""

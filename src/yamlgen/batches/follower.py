@@ -15,7 +15,15 @@ from typing import Final
 
 from yamlgen import failpoint
 from yamlgen.batches.batch_api import BatchAPI, BatchCallFailed, RemoteBatch
-from yamlgen.batches.batch_store import BatchFailure, BatchOutcome, BatchRecord, BatchStore, OutcomeReader, State
+from yamlgen.batches.batch_store import (
+    BatchFailure,
+    BatchOrigin,
+    BatchOutcome,
+    BatchRecord,
+    BatchStore,
+    OutcomeReader,
+    State,
+)
 from yamlgen.batches.post_body import pieces_of
 from yamlgen.batches.recovery import BatchSearch
 from yamlgen.batches.waits import KEPT, Backoff, RepeatedCalls, Rests, Waits, paused_too_long
@@ -58,6 +66,20 @@ class Surroundings:
     waits: Waits
     between: asyncio.Event
     """Set while no row is in progress."""
+
+
+class PostingEnds(dict[BatchOrigin, Surroundings]):
+    """The ends to which a run posts batches."""
+
+    def at(self, origin: BatchOrigin | None) -> Surroundings | None:
+        """Return the end to which a batch was posted, perhaps with other credentials; `None` if the run has none."""
+        if origin is None or origin in self:
+            return None if origin is None else self[origin]
+        return next((end for each, end in self.items() if each.base_url == origin.base_url), None)
+
+    def of(self, origin: BatchOrigin | None) -> Surroundings:
+        """Return that end, or else the first end of the run."""
+        return self.at(origin) or next(iter(self.values()))
 
 
 @dataclass(eq=False)

@@ -11,16 +11,16 @@ import heapq
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
 
 from yamlgen.cancellation import Cancellation
-from yamlgen.events import Emit
+from yamlgen.events import Emit, RunWarned
 from yamlgen.interfaces import UNOBSERVED, RequestContext
 from yamlgen.model_capabilities import pool_of
 from yamlgen.pacing.pool import MAX_PAUSE, UNHEARD, Pool
-from yamlgen.pacing.quota import Claim
+from yamlgen.pacing.quota import Claim, Quota
 from yamlgen.value_objects import Usage
 
 _EVERY: Final = 0.25
@@ -76,7 +76,7 @@ class Slot:
     def note(self, usage: Usage) -> None:
         """Count the tokens of the answer."""
         if self.pool is not None:
-            self.pool.quota.note(self.context.step, usage)
+            self.pool.quota.note(self.context.step, usage, self.claim)
 
     def give_back(self) -> None:
         """Free the place, if the request has one."""
@@ -85,48 +85,137 @@ class Slot:
             self.limiter.leave(self.pool)
 
 
+class Places:
+    """The places in flight of a run, over all its addresses, and the order in which waiting requests get them.
+
+    Attributes:
+        ceiling: how many there are.
+        in_flight: how many are taken.
+        limiters: the limiters that share them.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self.in_flight = 0
+        self.limiters: list[Limiter] = []
+        self._tickets = count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def queue(self, pool: Pool, slot: Slot) -> None:
+        """Wait for a place. It may also end without a place, because nothing is sent any more."""
+        future = asyncio.get_running_loop().create_future()
+        behind = slot.failures * int(pool.limit)  # lets a window of others pass, so that a bad one stops none
+        order = (not slot.refused, slot.context.row + behind, next(self._tickets))
+        heapq.heappush(pool.waiting, (order, slot, future))
+        self.pump()
+        try:
+            await future
+        except BaseException:
+            future.cancel()  # the queue skips it
+            slot.give_back()
+            self.pump()
+            raise
+
+    def launch(self, pool: Pool, slot: Slot, now: float) -> None:
+        """Give a place to a request."""
+        self.in_flight += 1
+        slot.claim = pool.launch(now, slot.context.step)
+
+    def pump(self) -> None:
+        """Admit the waiting requests that may be sent, and set a timer for the next."""
+        now, soonest = time.monotonic(), math.inf
+        pools = [pool for limiter in self.limiters for pool in limiter.pools.values() if pool.waiting]
+        while pools and self.in_flight < self.ceiling:
+            pool = min(pools, key=lambda each: each.waiting[0][0])
+            _, slot, future = pool.waiting[0]
+            wait = 0.0 if future.done() else pool.wait(now, slot.context.step)
+            if wait <= 0:
+                heapq.heappop(pool.waiting)
+                if not future.done():
+                    self.launch(pool, slot, now)
+                    future.set_result(None)
+            else:
+                pool.hold(now, held=wait < math.inf)
+                soonest = min(soonest, wait)
+            if not pool.waiting:
+                pool.hold(now, held=False)
+            if wait > 0 or not pool.waiting:
+                pools.remove(pool)
+        self.rest()
+        if soonest < math.inf:
+            self._timer = asyncio.get_running_loop().call_later(min(soonest, _SHOWN), self.pump)
+        for limiter in self.limiters:
+            limiter.tell_waiting(now)
+
+    def rest(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 class Limiter:
-    """Admits the requests of one run. It belongs to one event loop.
+    """Admits the requests of one run to one address. It belongs to one event loop.
 
     Args:
-        ceiling: the maximum number of requests in flight, over all pools.
+        ceiling: the maximum number of requests in flight, over all pools; or the places that the run's limiters share.
         cancellation: once it is requested, no request is admitted.
         max_pause: seconds of failures without an answer after which the run ends.
         emit: receives an event when the pace changes.
         unheard: the same for an address from which nothing was ever received.
-        models: the models of the pipeline in each pool, by the pool's name.
+        models: the models of the pipeline in each pool, by the name of the rate limit.
+        place: the place to add to the names of the pools; empty for the address of most models.
+        address: the address for messages; empty if the run has only one.
+        share: the part of each quota that may be used.
+        account: whose rate limits they are.
 
     Attributes:
         heard: whether anything was ever received from the address. If not, failures end the run sooner.
-        in_flight: the number of requests in flight, over all pools.
-        pools: the pools by name.
+        pools: the pools by the name of the rate limit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one part, by name
         self,
-        ceiling: int,
+        ceiling: int | Places,
         cancellation: Cancellation,
         max_pause: float = MAX_PAUSE,
         emit: Emit | None = None,
         *,
         unheard: float = UNHEARD,
         models: Mapping[str, tuple[str, ...]] | None = None,
+        place: str = "",
+        address: str = "",
+        share: float = 1.0,
+        account: str = "",
     ) -> None:
-        self.ceiling = ceiling
+        self._places = ceiling if isinstance(ceiling, Places) else Places(ceiling)
+        self._places.limiters.append(self)
+        self._place = place
+        self._address = address
         self.max_pause = max_pause
         self.unheard = unheard
         self._models = models or {}
+        self._share = share
+        self._account = account
+        self._hidden: set[str] = set()
         self.heard = False
         self._cancellation = cancellation
         self._emit = emit
         self.pools: dict[str, Pool] = {}
-        self.in_flight = 0
-        self._tickets = count()
-        self._timer: asyncio.TimerHandle | None = None
         self._told: dict[str, tuple[float, int]] = {}
         cancellation.listen(self._wake_all)
 
-    async def admit(self, slot: Slot, model: str) -> None:
+    @property
+    def ceiling(self) -> int:
+        """The maximum number of requests in flight, over all pools and addresses."""
+        return self._places.ceiling
+
+    @property
+    def in_flight(self) -> int:
+        """The number of requests in flight, over all pools and addresses."""
+        return self._places.in_flight
+
+    async def admit(self, slot: Slot, model: str, *, fast: bool = False) -> None:
         """Wait until a request may be sent. It is in flight from then on, until its slot is given back.
 
         Raises:
@@ -136,36 +225,27 @@ class Limiter:
         if hold > 0:
             await self._cancellation.sleep(hold)
         self._cancellation.check_sending()
-        slot.limiter, slot.pool = self, self._pool(pool_of(model))
+        slot.limiter, slot.pool = self, self._pool(model, fast=fast)
         pool, now = slot.pool, time.monotonic()
         if pool.waiting or self.in_flight >= self.ceiling or pool.wait(now, slot.context.step) > 0:
-            await self._queue(pool, slot)
+            await self._places.queue(pool, slot)
+            if self._cancellation.closed:
+                slot.give_back()
+                self._cancellation.check_sending()
         else:
-            self._launch(pool, slot, now)
+            self._places.launch(pool, slot, now)
         self._tell(pool, time.monotonic())
-
-    async def _queue(self, pool: Pool, slot: Slot) -> None:
-        future = asyncio.get_running_loop().create_future()
-        behind = slot.failures * int(pool.limit)  # lets a window of others pass, so that a bad one stops none
-        order = (not slot.refused, slot.context.row + behind, next(self._tickets))
-        heapq.heappush(pool.waiting, (order, slot, future))
-        self._pump()
-        try:
-            await future
-        except BaseException:
-            future.cancel()  # the queue skips it
-            slot.give_back()
-            self._pump()
-            raise
-        if self._cancellation.closed:
-            slot.give_back()
-            self._cancellation.check_sending()
 
     def answered(self, slot: Slot, status: int, headers: Mapping[str, str]) -> None:
         """Note that an answer has begun, and read the rate limits in its headers."""
         self.heard |= status >= 400  # noqa: PLR2004 - an error; a success counts once its body is read
         pool, claim = slot.place()
         pool.quota.learn(time.monotonic(), claim, headers)
+        if pool.quota.is_hidden and status < 400 and pool.name not in self._hidden:  # noqa: PLR2004 - a success
+            self._hidden.add(pool.name)
+            if self._emit is not None:
+                message = f"the answers of the API show no quota for {pool.name}"
+                self._emit(RunWarned(f"`runtime.quota_share` has no effect: {message}"))
 
     def hear(self, slot: Slot) -> None:
         """Note that a part of an answer has arrived; the rest may take long."""
@@ -236,52 +316,28 @@ class Limiter:
     def leave(self, pool: Pool) -> None:
         """Free a place in a pool."""
         pool.flying -= 1
-        self.in_flight -= 1
-        self._pump()
+        self._places.in_flight -= 1
+        self._places.pump()
         self._tell(pool, time.monotonic(), at_once=pool.flying == 0)
 
-    def _pool(self, name: str) -> Pool:
+    def _pool(self, model: str, *, fast: bool) -> Pool:
+        name = pool_of(model, fast=fast)
         found = self.pools.get(name)
         if found is None:
-            models = self._models.get(name, ())
-            found = self.pools[name] = Pool(name, self.ceiling, self.max_pause, self.unheard, models)
+            models, quota = self._models.get(name, ()), Quota(self._share, fast=fast)
+            shown = f"{name} at {self._place}" if self._place else name
+            found = Pool(shown, self.ceiling, self.max_pause, self.unheard, models, self._address, quota=quota)
+            self.pools[name] = found
         return found
 
-    def _launch(self, pool: Pool, slot: Slot, now: float) -> None:
-        self.in_flight += 1
-        slot.claim = pool.launch(now, slot.context.step)
+    def _rate_limit(self, pool: Pool) -> str:
+        return pool.name.removesuffix(f" at {self._place}")
 
-    def _pump(self) -> None:
-        """Admit the waiting requests that may be sent, and set a timer for the next."""
-        now, soonest = time.monotonic(), math.inf
-        pools = [pool for pool in self.pools.values() if pool.waiting]
-        while pools and self.in_flight < self.ceiling:
-            pool = min(pools, key=lambda each: each.waiting[0][0])
-            _, slot, future = pool.waiting[0]
-            wait = 0.0 if future.done() else pool.wait(now, slot.context.step)
-            if wait <= 0:
-                heapq.heappop(pool.waiting)
-                if not future.done():
-                    self._launch(pool, slot, now)
-                    future.set_result(None)
-            else:
-                pool.hold(now, held=wait < math.inf)
-                soonest = min(soonest, wait)
-            if not pool.waiting:
-                pool.hold(now, held=False)
-            if wait > 0 or not pool.waiting:
-                pools.remove(pool)
-        self._rest()
-        if soonest < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(min(soonest, _SHOWN), self._pump)
+    def tell_waiting(self, now: float) -> None:
+        """Emit the state of the pools with waiting requests."""
         for pool in self.pools.values():
             if pool.waiting:
                 self._tell(pool, now)
-
-    def _rest(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _wake_all(self) -> None:
         """Wake all waiting requests, because nothing is sent any more."""
@@ -291,7 +347,7 @@ class Limiter:
                     future.set_result(None)
             pool.waiting.clear()
             pool.hold(time.monotonic(), held=False)
-        self._rest()
+        self._places.rest()
 
     def _tell(self, pool: Pool, now: float, *, at_once: bool = False) -> None:
         if self._emit is None:
@@ -299,4 +355,4 @@ class Limiter:
         at, most = self._told.get(pool.name, (-math.inf, 0))
         if at_once or pool.most > most or now - at >= _EVERY:
             self._told[pool.name] = now, pool.most
-            self._emit(pool.state(now))
+            self._emit(replace(pool.state(now), rate_limit=self._rate_limit(pool), account=self._account))

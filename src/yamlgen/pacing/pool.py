@@ -88,6 +88,7 @@ class Pool:
         max_pause: seconds of failures without an answer after which the run ends.
         unheard: the same for an address from which nothing was ever received.
         models: the models of the pipeline in this pool: their aliases, or the id of a model without an alias.
+        address: the address for messages; empty if the run has only one.
         limit: how many requests may be in flight now.
         flying: how many are in flight.
         most: the maximum that were in flight at once.
@@ -107,6 +108,7 @@ class Pool:
     max_pause: float
     unheard: float = UNHEARD
     models: tuple[str, ...] = ()
+    address: str = ""
     limit: float = field(init=False)
     flying: int = 0
     most: int = 0
@@ -143,7 +145,7 @@ class Pool:
 
     def wait(self, now: float, step: str) -> float:
         """Return the seconds until a request of `step` may be sent; infinite while all places are taken."""
-        if self.flying >= (1 if self.paused else int(self.limit)):
+        if self.flying >= (1 if self.paused or self.quota.is_awaited else int(self.limit)):
             return math.inf
         if self._over:  # the waiting requests are to fail
             return 0.0
@@ -336,7 +338,8 @@ class Pool:
             if not heard:
                 return now - since <= self.unheard
             if now - since + wait > self.max_pause:
-                message = f"the API has returned only failures for {now - since:.0f} s: {reason}"
+                api = f"the API at {self.address}" if self.address else "the API"
+                message = f"{api} has returned only failures for {now - since:.0f} s: {reason}"
                 raise _given_up(message, self.max_pause)
         return True
 
@@ -371,6 +374,7 @@ class Pool:
             overloaded=self.overloaded,
             held=held,
             models=self.models,
+            quota=self.quota.limits,
         )
 
 

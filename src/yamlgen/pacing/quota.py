@@ -16,12 +16,18 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Final
 
-from yamlgen.value_objects import Usage
+from yamlgen.pacing.quota_share import QuotaShare
+from yamlgen.value_objects import RateLimits, Usage
 
 _PREFIX: Final = "anthropic-ratelimit-"
+_NAMES: Final = ("requests", "input-tokens", "output-tokens")
+_FAST_PREFIX: Final = "anthropic-fast-"
 _MINUTE: Final = 60.0
 _MARGIN: Final = 0.01
 """The share of a bucket kept in reserve: two clocks and a network never agree exactly."""
+
+_ROUNDING: Final = 1e-6
+"""What a bucket may lack because of rounding: a wait for less might not move the clock."""
 
 _SURE: Final = 1.0
 """Minimum seconds to a reset from which the fill rate is computed: the API reports whole seconds."""
@@ -82,7 +88,7 @@ class Bucket:
             return 0.0
         wanted = min(cost + _MARGIN * self.limit, self.limit)
         missing = wanted - self._left(now)
-        return 0.0 if missing <= 0 else max(0.0, min(missing / self._rate, self._at + LONGEST_WAIT - now))
+        return 0.0 if missing <= _ROUNDING else max(0.0, min(missing / self._rate, self._at + LONGEST_WAIT - now))
 
     def lacks(self, now: float, cost: float) -> bool:
         """Return whether it has too little for a request."""
@@ -91,27 +97,56 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A request's claim on a quota: when it was sent, and what each bucket had spent by then."""
+    """A request's claim on a quota: when it was sent, what it may cost, and what each bucket had spent by then."""
 
     sent: float
+    costs: tuple[float, float, float]
     spent: tuple[float, float, float]
 
 
 class Quota:
-    """The three buckets of a pool, and the mean use of each step."""
+    """The three buckets of a pool, and the mean use of each step.
 
-    def __init__(self) -> None:
-        self._buckets = {"requests": Bucket(), "input-tokens": Bucket(), "output-tokens": Bucket()}
+    Args:
+        share: the part of each limit that may be used.
+        fast: whether it is that of fast mode, which has headers of its own.
+
+    Attributes:
+        known: whether a header has shown a limit.
+        heard: whether a response has arrived, whose headers may show the limits.
+    """
+
+    def __init__(self, share: float = 1.0, *, fast: bool = False) -> None:
+        self._prefix = _FAST_PREFIX if fast else _PREFIX
+        self._buckets = {name: Bucket() for name in _NAMES}
         self._each = tuple(self._buckets.values())
         self._means: dict[str, tuple[float, float]] = {}
+        self._share = QuotaShare(share)
         self.known = False
+        self.heard = False
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a single request is to find out the limits, because only a part of them may be used."""
+        return self._share.is_part and not self.heard
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether only a part of the limits may be used, but the responses do not show them."""
+        return self._share.is_part and self.heard and not self.known
+
+    @property
+    def limits(self) -> RateLimits | None:
+        """The limits per minute; `None` if no header has shown one."""
+        return RateLimits(*(bucket.limit or None for bucket in self._each)) if self.known else None
 
     def wait(self, now: float, step: str) -> float:
         """Return the seconds until a request of `step` may be sent."""
         if not self.known:
             return 0.0
         costs = self._costs(step)
-        return max(bucket.wait(now, cost) for bucket, cost in zip(self._each, costs, strict=True))
+        longest = max(bucket.wait(now, cost) for bucket, cost in zip(self._each, costs, strict=True))
+        return max(longest, self._share.wait(now))
 
     def exhausted(self, now: float, step: str) -> bool:
         """Return whether too little is left for another request of `step`."""
@@ -119,42 +154,59 @@ class Quota:
 
     def claim(self, now: float, step: str) -> Claim:
         """Count a request that is sent now."""
-        for bucket, cost in zip(self._each, self._costs(step), strict=True):
+        costs = self._costs(step)
+        for bucket, cost in zip(self._each, costs, strict=True):
             bucket.spend(now, cost)
+        self._share.spend(now, costs, self._limits())
         requests, read, written = self._each
-        return Claim(now, (requests.spent, read.spent, written.spent))
+        return Claim(now, costs, (requests.spent, read.spent, written.spent))
 
     def learn(self, now: float, claim: Claim, headers: Mapping[str, str]) -> None:
         """Learn from the headers of an answer."""
+        was, self.heard = self.known, True
         for (name, bucket), spent in zip(self._buckets.items(), claim.spent, strict=True):
-            told = _told(headers, name)
+            told = _told(headers, f"{self._prefix}{name}")
             if told is not None:
                 self.known = True
                 bucket.learn(now, claim.sent, spent, told)
+        if self.known and not was:
+            self._share.spend(claim.sent, claim.costs, self._limits())
 
-    def note(self, step: str, usage: Usage) -> None:
+    def note(self, step: str, usage: Usage, claim: Claim | None = None) -> None:
         """Count the tokens of an answer of `step`."""
         read, written = usage.input_tokens + usage.cache_creation_input_tokens, usage.output_tokens
+        if claim is not None:
+            more = 0.0, read - claim.costs[1], written - claim.costs[2]
+            self._share.correct(more, self._limits())
         before = self._means.get(step)
         if before is None:
             self._means[step] = (read, written)
         else:
             self._means[step] = (before[0] + _WEIGHT * (read - before[0]), before[1] + _WEIGHT * (written - before[1]))
 
+    def _limits(self) -> tuple[float, ...]:
+        return tuple(bucket.limit for bucket in self._each)
+
     def _costs(self, step: str) -> tuple[float, float, float]:
         read, written = self._means.get(step, (_USUAL, _USUAL))
         return 1.0, read, written
 
 
+def limits_in(headers: Mapping[str, str]) -> RateLimits | None:
+    """Return the limits per minute that headers show; `None` if they show none."""
+    limits = [_number(headers.get(f"{_PREFIX}{name}-limit")) or None for name in _NAMES]
+    return RateLimits(*limits) if any(limits) else None
+
+
 def _told(headers: Mapping[str, str], name: str) -> tuple[float, float, float | None] | None:
     """Return the limit, rest and reset of a bucket; `None` if the headers are implausible."""
-    limit = _number(headers.get(f"{_PREFIX}{name}-limit"))
+    limit = _number(headers.get(f"{name}-limit"))
     if not limit or limit < 1:  # less than one request or token: not a bucket
         return None
-    remaining = _number(headers.get(f"{_PREFIX}{name}-remaining"))
+    remaining = _number(headers.get(f"{name}-remaining"))
     if remaining is None:
         return None
-    reset = _moment(headers.get(f"{_PREFIX}{name}-reset"))
+    reset = _moment(headers.get(f"{name}-reset"))
     if reset is not None:
         reset -= _date(headers.get("date", "")) or time.time()
         if reset < 0:
