@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 from yamlgen.canonical_json import digest
 from yamlgen.interfaces import RequestContext
 from yamlgen.pipeline.keyed_fields import UNKEYED
 from yamlgen.value_objects import JSON
 
-_ASKED: Final = frozenset({"messages", "system", "stream"})
+_ASKED: Final = frozenset({"messages", "system", "stream", "metadata"})
 """The parts of a body that differ from row to row, or that do not affect the answer."""
 
 _UNSTREAMED: Final = 21_333
@@ -22,6 +22,9 @@ _IN_BLOCKS: Final = "cache_control"
 """The field that blocks of content and tools have, too."""
 
 
+_TEXT: Final = frozenset({"type", "text"})
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerKeys:
     """The keys of the answers of one server.
@@ -30,24 +33,31 @@ class AnswerKeys:
         address: the normalised base URL, or the simulator's settings.
         api_version: the version of the API.
         betas: the beta features that a header requests, sorted.
+        workspace: the id of the workspace, if a header names one.
     """
 
     address: str
     api_version: str
     betas: tuple[str, ...] = ()
+    workspace: str = ""
+
+    def with_betas(self, betas: Sequence[str]) -> Self:
+        """Return the keys of the answers of a model whose requests name these betas too."""
+        return replace(self, betas=tuple(sorted({*self.betas, *betas}))) if betas else self
 
     def keys(self, body: Mapping[str, JSON], context: RequestContext) -> tuple[bytes, ...]:
         """Return the key of the answer to `body` for this row and sample; for long answers an older key too.
 
-        The fields in `UNKEYED` are not a part of the key: a request has one key, in a batch and by itself. `stream`
-        once was a part, so that long answers of that time are found by the older key.
+        The fields in `UNKEYED` are not a part of the key: a request has one key, in a batch and by itself, with and
+        without what is cached of it. Answers of earlier versions are found by the older keys: `stream` once was a part
+        of them, and a single text in a list was not the same as the text.
         """
         asked = {**self._server(), "row": context.identity, "sample": context.sample}
-        bare = keyed(body)
-        key = digest({**asked, "body": bare})
-        if body["max_tokens"] <= _UNSTREAMED:
-            return (key,)
-        return key, digest({**asked, "body": {**bare, "stream": True}})
+        bare, listed = keyed(body), _listed(body)
+        made = [digest({**asked, "body": each}) for each in ([bare] if listed == bare else [bare, listed])]
+        if body["max_tokens"] > _UNSTREAMED:
+            made.append(digest({**asked, "body": {**listed, "stream": True}}))
+        return tuple(made)
 
     def setup(self, body: Mapping[str, JSON]) -> bytes:
         """Return a digest of what makes a server accept or refuse requests of any content: address and settings."""
@@ -64,14 +74,38 @@ class AnswerKeys:
 
     def _server(self) -> dict[str, JSON]:
         server: dict[str, JSON] = {"address": self.address, "api_version": self.api_version}
-        return (
-            {**server, "betas": list(self.betas)} if self.betas else server
-        )  # without betas, keys are the same as before there were any
+        # Without betas and without a workspace, keys are the same as before there were any.
+        server |= {"betas": list(self.betas)} if self.betas else {}
+        return server | ({"workspace": self.workspace} if self.workspace else {})
 
 
 def keyed(body: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Return the fields of a request's body that are a part of the key of its answer."""
+    """Return the fields of a request's body that are a part of the key of its answer.
+
+    A single text in a list of blocks is the same as the text by itself, so that what is cached makes no difference.
+    """
+    kept = _listed(body)
+    if isinstance(kept.get("system"), list):
+        kept["system"] = _joined(kept["system"])
+    if isinstance(kept.get("messages"), list):
+        kept["messages"] = list(map(_joined_turn, kept["messages"]))
+    return kept
+
+
+def _listed(body: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the same as `keyed`, with single texts in lists as they are."""
     return {name: _unmarked(value) for name, value in body.items() if name not in UNKEYED}
+
+
+def _joined_turn(turn: JSON) -> JSON:
+    is_listed = isinstance(turn, dict) and isinstance(turn.get("content"), list)
+    return {**turn, "content": _joined(turn["content"])} if is_listed else turn
+
+
+def _joined(blocks: list[JSON]) -> JSON:
+    """Return the text of a list that has only one block, a text; any other list as it is."""
+    is_text = len(blocks) == 1 and isinstance(blocks[0], dict) and blocks[0].keys() == _TEXT
+    return blocks[0]["text"] if is_text and blocks[0]["type"] == "text" else blocks
 
 
 def _unmarked(value: JSON) -> JSON:

@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final, cast
 from urllib.parse import quote
 
@@ -28,8 +30,9 @@ from yamlgen.claude.batch_errors import (
     wrong_answer,
 )
 from yamlgen.claude.batch_reading import batch_in, is_id, page_in
-from yamlgen.claude.client import sdk_client
+from yamlgen.claude.client import beta_header, sdk_client
 from yamlgen.claude.connections import open_connections
+from yamlgen.claude.credentials import Credentials
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.deadline import Deadline
 from yamlgen.errors import EnvironmentProblem, YamlgenError
@@ -39,7 +42,6 @@ from yamlgen.value_objects import JSON
 _PATH: Final = "/v1/messages/batches"
 _UNREAD: Final = anthropic.AsyncAPIResponse[bytes]
 _STREAM: Final = anthropic.AsyncStream[Any]
-_BETA: Final = "anthropic-beta"
 
 _CONNECTIONS: Final = 4
 _SLOWEST: Final = 1e6
@@ -51,19 +53,21 @@ _LONGEST_LINE: Final = 64 * 2**20
 @asynccontextmanager
 async def open_batch_calls(
     *,
-    api_key: str,
+    credentials: Credentials,
     error_context: ErrorContext,
     timeout: float,  # noqa: ASYNC109 - that of each call
     api_version: str | None = None,
+    headers: Mapping[str, str] | None = None,
     keyless: EnvironmentProblem | None = None,
 ) -> AsyncIterator[BatchCalls]:
     """Open the calls of the batch endpoints; the context closes their connections.
 
     Args:
-        api_key: the key.
+        credentials: the credentials.
         error_context: the sender, with the address.
         timeout: seconds that a call may take, or that a body may stall.
         api_version: the version of the API.
+        headers: further headers of every call.
         keyless: why there is no key; then every call fails with it.
 
     Raises:
@@ -71,21 +75,31 @@ async def open_batch_calls(
     """
     base_url = error_context.base_url
     client = sdk_client(
-        api_key=api_key,
+        credentials=credentials,
         base_url=base_url,
         timeout=timeout,
-        middleware=_pass_unread,
+        middleware=partial(_pass_unread, credentials),
         http_client=open_connections(base_url, timeout, _CONNECTIONS),
         api_version=api_version,
+        headers=headers,
         keyless=keyless,
     )
     async with client:
         yield BatchCalls(client, error_context, timeout)
 
 
-async def _pass_unread(request: Any, call_next: Any) -> UnreadResponse:
-    """Return any response as it is. The SDK does not touch a value that is not its own."""
-    return UnreadResponse((await call_next(request)).http_response)
+async def _pass_unread(credentials: Credentials, request: Any, call_next: Any) -> UnreadResponse:
+    """Return any response as it is. The SDK does not touch a value that is not its own.
+
+    If the API has refused a token, the call is made once more with a new one; but not a creation, whose body is sent:
+    it is always preceded by another call.
+    """
+    http = (await call_next(request)).http_response
+    creates = request.method.upper() == "POST" and request.url.endswith(_PATH)
+    if http.status_code == HTTPStatus.UNAUTHORIZED and not creates and credentials.refuse(http.request):
+        await http.aclose()
+        http = (await call_next(request)).http_response
+    return UnreadResponse(http)
 
 
 class BatchCalls:
@@ -116,7 +130,11 @@ class BatchCalls:
         """
         operation = BatchOperation("the creation of a batch", creates=True)
         patience = self._timeout + length / _SLOWEST
-        headers = {"Content-Type": "application/json", "Content-Length": str(length), **self._betas(betas)}
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(length),
+            **beta_header(self._client, betas),
+        }
         async with aclosing(_CountedBody(pieces, length)) as body:
             try:
                 http = await self._whole(operation, patience, "POST", _PATH, headers=headers, content=body)
@@ -252,14 +270,6 @@ class BatchCalls:
         with self._mapped(operation, self._timeout):
             async with Deadline(self._timeout):
                 return await anext(chunks, None)
-
-    def _betas(self, betas: Sequence[str]) -> dict[str, str]:
-        """Return the header with the features that a creation requests, besides those of the client."""
-        if not betas:
-            return {}
-        given = (value for name, value in self._client.default_headers.items() if name.lower() == _BETA)
-        ours = [beta.strip() for value in given for beta in str(value).split(",") if beta.strip()]
-        return {_BETA: ",".join(dict.fromkeys([*ours, *betas]))}
 
     def _batch(self, http: httpx2.Response, operation: BatchOperation) -> RemoteBatch:
         body = _json_in(http)

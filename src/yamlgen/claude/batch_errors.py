@@ -11,6 +11,7 @@ import httpx2
 
 from yamlgen.batches.batch_api import BatchCallFailed
 from yamlgen.claude.connections import failure_of, has_hung_up, is_unreachable
+from yamlgen.claude.credential_errors import renewal_in
 from yamlgen.claude.error_mapping import ErrorContext, ServerError, mapped
 from yamlgen.claude.response_checks import no_message
 from yamlgen.claude.retry_policy import FailedAttempt, classify_response
@@ -116,6 +117,9 @@ def failed_call(
     """Return the failure of a call that raised an error: of its connection, its deadline, or before it was sent."""
     if isinstance(error, YamlgenError):  # there is no key: nothing was sent, as after a rejected one
         return BatchCallFailed(mapped(error, error_context), status=HTTPStatus.UNAUTHORIZED)
+    if (renewal := renewal_in(error)) is not None:
+        status = 0 if renewal.transient else HTTPStatus.UNAUTHORIZED
+        return BatchCallFailed(mapped(renewal.error, error_context), status=status, transient=renewal.transient)
     if (scarcity := scarcity_of(error)) is not None:
         return BatchCallFailed(scarcity)
     kept = _KEPT if operation.batch else None

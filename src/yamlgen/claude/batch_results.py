@@ -19,7 +19,7 @@ from yamlgen.claude.error_mapping import ErrorContext, ServerError, mapped
 from yamlgen.claude.prices import price_function_of
 from yamlgen.claude.response_checks import body_in
 from yamlgen.claude.server_errors import ErrorResponse, ErrorScope, error_in_body
-from yamlgen.claude.usage import charge_of, usage_of
+from yamlgen.claude.usage import usage_of
 from yamlgen.errors import Code, RowError, RunStopped, YamlgenError
 from yamlgen.value_objects import JSON, Attempt
 
@@ -119,8 +119,7 @@ def outcome_of(
     """
     kind, message = result.get("type"), result.get("message")
     if kind == "succeeded" and isinstance(message, dict) and message.get("type") == "message":
-        usage = usage_of(message)
-        cost = accounting.cost(replace(charge_of(message, usage), batch=True))
+        usage, cost = usage_of(message), accounting.cost_of(message, batch=True)
         request_id = result.get("request_id")
         name = error_context.named(request_id if isinstance(request_id, str) else None)
         body = error_context.scrubbed(message)

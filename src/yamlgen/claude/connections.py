@@ -27,6 +27,9 @@ from yamlgen.errors import Code, EnvironmentProblem, near
 from yamlgen.pipeline.model_settings import LOOPBACK
 
 _CONNECT: Final = 10.0
+_EXCHANGE: Final = 30.0
+"""Seconds for which a token server may be silent."""
+
 _OTHER_FILES: Final = 64
 """File descriptors that are not connections."""
 
@@ -47,11 +50,7 @@ def open_connections(base_url: str, timeout: float, concurrency: int) -> httpx2.
     Raises:
         EnvironmentProblem: the proxy or the certificates of the environment cannot be used.
     """
-    address = urlsplit(base_url)
-    proxy = None if address.hostname in LOOPBACK else _proxy(address)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # unlike a context with authorities, quick to create
-    if "https" in (address.scheme, proxy and proxy.url.scheme):
-        context = _authorities(variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"))
+    proxy, context = _ways(urlsplit(base_url))
     return anthropic.DefaultAioHttpClient(
         timeout=patience(timeout),
         limits=httpx2.Limits(max_connections=concurrency + 8, keepalive_expiry=60.0),
@@ -62,6 +61,51 @@ def open_connections(base_url: str, timeout: float, concurrency: int) -> httpx2.
     )
 
 
+def token_connections(base_url: str) -> httpx2.Client:
+    """Return the HTTP client with the connections to a token server, with the same rules.
+
+    Raises:
+        EnvironmentProblem: the proxy or the certificates of the environment cannot be used.
+    """
+    proxy, context = _ways(urlsplit(base_url))
+    return httpx2.Client(timeout=_EXCHANGE, trust_env=False, proxy=proxy, verify=context)
+
+
+def _ways(address: SplitResult) -> tuple[httpx2.Proxy | None, ssl.SSLContext]:
+    """Return the proxy and the certificate authorities for an address."""
+    proxy = None if address.hostname in LOOPBACK else _proxy(address)
+    if "https" in (address.scheme, proxy and proxy.url.scheme):
+        return proxy, _authorities(variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"))
+    return proxy, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # unlike a context with authorities, quick to create
+
+
+def proxy_in_use(base_url: str) -> str | None:
+    """Return the variable that sets the proxy for an address, and its host; `None` if there is no proxy.
+
+    Raises:
+        EnvironmentProblem: the proxy cannot be used.
+    """
+    address = urlsplit(base_url)
+    proxy = None if address.hostname in LOOPBACK else _proxy(address)
+    if proxy is None:
+        return None
+    proxies = getproxies()
+    name = _named(address.scheme, proxies.get(address.scheme) or proxies.get("all") or "")
+    return f"{name}, {proxy.url.host}:{proxy.url.port or _PORTS[proxy.url.scheme]}"
+
+
+def trusted_authorities() -> str:
+    """Return where the trusted certificate authorities come from, after reading them.
+
+    Raises:
+        EnvironmentProblem: they cannot be read.
+    """
+    file, folders = variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR")
+    _authorities(file, folders)
+    given = [f"{name} ({value})" for name, value in (("SSL_CERT_FILE", file), ("SSL_CERT_DIR", folders)) if value]
+    return " and ".join(given) or "those of this machine"
+
+
 def patience(timeout: float) -> httpx2.Timeout:
     """Return the timeout for connecting, shorter than an attempt; the attempt's deadline limits the rest.
 
@@ -70,17 +114,18 @@ def patience(timeout: float) -> httpx2.Timeout:
     return httpx2.Timeout(None, connect=min(_CONNECT, timeout / 2))
 
 
-def affordable(ceiling: int, *, simulated: bool = False) -> int:
+def affordable(ceiling: int, *, simulated: bool = False, clients: int = 1) -> int:
     """Return the ceiling of connections, or fewer if the process has too few file descriptors for them.
 
     Args:
         ceiling: the wanted maximum.
         simulated: whether the other end of each connection is in this process too.
+        clients: how many clients have connections, each up to the ceiling.
     """
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most == resource.RLIM_INFINITY:
         return ceiling
-    return max(1, min(ceiling, (most - _OTHER_FILES) // (2 if simulated else 1)))
+    return max(1, min(ceiling, (most - _OTHER_FILES) // (2 if simulated else clients)))
 
 
 @cache  # for the clients of many event loops

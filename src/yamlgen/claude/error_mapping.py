@@ -7,6 +7,7 @@ instructor or httpx2 leaves this package, and no message contains a key.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
@@ -54,23 +55,43 @@ class InvalidMessage(Exception):  # noqa: N818 - named as what came
 
 @dataclass(frozen=True, slots=True)
 class ErrorContext:
-    """What error messages need to know of the sender: model, address, key and its variable, and other secrets."""
+    """What error messages need to know of the sender.
+
+    Attributes:
+        model: the id of the model.
+        base_url: the address.
+        key_name: the environment variable of the key.
+        key: the key.
+        secrets: other secrets.
+        found: returns the secrets that change during a run, such as access tokens.
+        credentials: what is sent to prove who sends. Default: the key in its variable.
+    """
 
     model: str
     base_url: str
     key_name: str
     key: str = field(repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    found: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
+    credentials: str = ""
+
+    @property
+    def sent(self) -> str:
+        """What is sent to prove who sends."""
+        return self.credentials or f"the key in {self.key_name}"
+
+    def _hidden(self) -> tuple[str, ...]:
+        return (self.key, *self.secrets, *self.found())
 
     def masked(self, text: str) -> str:
         """Return a text without a key in any spelling."""
-        return redact(mask_of((self.key, *self.secrets)).hide(text))
+        return redact(mask_of(self._hidden()).hide(text))
 
     def clean(self, text: str) -> str:
         """Return a third-party text that is safe to show: without the key, and shortened."""
         shown = self.masked(text)
         if len(text) >= MOST_READ:  # its end may be a part of a key
-            shown = shown[: -mask_of((self.key, *self.secrets)).reach or None]
+            shown = shown[: -mask_of(self._hidden()).reach or None]
         return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
     def named(self, request_id: str | None) -> str | None:
@@ -80,7 +101,7 @@ class ErrorContext:
 
     def scrubbed(self, response: dict[str, JSON]) -> dict[str, JSON]:
         """Return an answer without secrets. In its content a short secret may be a normal word, which is left."""
-        secrets = (self.key, *self.secrets)
+        secrets = self._hidden()
         if not any(secrets):
             return response
         answer = {key: part for key, part in response.items() if key in _ANSWER}
@@ -174,11 +195,13 @@ def _stopped(told: ErrorResponse, said: str, error_context: ErrorContext) -> Run
             return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint="check the account in the Console")
     match told.status:
         case 401:
-            hint = "check the key, and whether it belongs to this address"
-            message = f"the API rejected the key in {error_context.key_name}: {said}"
+            hint = (
+                f"check {error_context.sent.partition(' in ')[0]}, and whether it belongs to {error_context.base_url}"
+            )
+            message = f"the API rejected {error_context.sent}: {said}"
             return RunStopped(message, code=Code.KEY_REJECTED, hint=hint)
         case 403:
-            message = f"the key in {error_context.key_name} lacks a permission: {said}"
+            message = f"{error_context.sent} lacks a permission: {said}"
             return RunStopped(message, code=Code.FORBIDDEN_MODEL, hint=f"check that it may use `{error_context.model}`")
         case 404 if told.kind == "not_found_error":
             message = f"the API has no model `{error_context.model}`: {said}"

@@ -8,6 +8,7 @@ from typing import Final
 
 from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.pipeline.pipeline_model import Runtime
+from yamlgen.planning.plan import Plan
 from yamlgen.simulator.settings import SimulatorSettings
 
 _NOWHERE: Final = "http://127.0.0.1:0"
@@ -16,29 +17,30 @@ _NOWHERE: Final = "http://127.0.0.1:0"
 
 @asynccontextmanager
 async def open_provider(
-    runtime: Runtime,
+    plan: Plan | None,
     simulation: SimulatorSettings | None,
     *,
     sends: bool = True,
     watched: bool = False,
     retries: bool = False,
 ) -> AsyncIterator[ClaudeProvider]:
-    """Open the provider of a run. Without a simulation, its address and headers are checked before any row.
+    """Open the provider of a run. Without a simulation, its addresses and headers are checked before any row.
 
     Args:
-        runtime: the pipeline's runtime settings.
+        plan: the plan of the run; `None` if there is none.
         simulation: the simulator's settings, if there is one.
         sends: whether anything may be sent; otherwise no simulator is started.
         watched: whether a user waits for the first answer.
         retries: whether the run retries rows of a run.
 
     Raises:
-        EnvironmentProblem: the environment's address or one of its headers cannot be used.
+        EnvironmentProblem: the environment's address, one of its headers or its profile cannot be used.
     """
+    runtime = Runtime() if plan is None else plan.runtime
     if simulation is None:
         provider = ClaudeProvider(runtime, watched=watched, retries=retries)
-        provider.address()
-        provider.headers()
+        if plan is not None:
+            provider.headers(plan)
         yield provider
         return
     if not sends:

@@ -1,4 +1,4 @@
-"""The re-asks: requests are sent until an output is valid or no re-ask is left.
+"""The re-asks: requests are sent until an output is valid and complete, or none is left.
 
 Owns the account of all answers for a row. The words of a re-ask are in `reask_turns`.
 """
@@ -14,6 +14,7 @@ from yamlgen.claude.parsed_answer import EmptyAnswer, InvalidOutput
 from yamlgen.claude.reask_turns import about_text
 from yamlgen.claude.requests import Layer, Request, RequestBuilder
 from yamlgen.claude.response_checks import fault_of
+from yamlgen.claude.usage import answering_model
 from yamlgen.errors import Code, RowError
 from yamlgen.interfaces import Check
 from yamlgen.row_result import Answer
@@ -28,13 +29,26 @@ class ReaskLayer:
         builder: builds the re-asks.
         error_context: the sender, for error messages.
         reasks: the maximum number of re-asks. Text is invalid if it is blank or fails a check.
+        grows: whether a truncated answer is requested again with more tokens.
+        stands_in: whether the model is only asked after another has refused.
     """
 
-    def __init__(self, below: Layer, builder: RequestBuilder, error_context: ErrorContext, reasks: int) -> None:
+    def __init__(
+        self,
+        below: Layer,
+        builder: RequestBuilder,
+        error_context: ErrorContext,
+        reasks: int,
+        *,
+        grows: bool = False,
+        stands_in: bool = False,
+    ) -> None:
         self._below = below
         self._builder = builder
         self._error_context = error_context
         self._reasks = reasks
+        self._grows = grows
+        self._stands_in = stands_in
 
     async def answer(self, first: Request, check: Check | None, attempts: list[Attempt]) -> Answer:
         """Return the valid output for a request; invalid answers are added to `attempts`.
@@ -44,13 +58,13 @@ class ReaskLayer:
             RowError: there is no valid output; the error has the account of all answers.
             RunStopped: no request will succeed.
         """
-        request = first
-        for left in range(self._reasks, -1, -1):
+        request, left = first, self._reasks
+        while True:
             try:
-                attempt = await self._below.answer(request)
+                attempt = self._named(await self._below.answer(request))
             except RowError as error:
                 raise self._told(error, request, attempts, first.key) from None
-            request.context.observer.received(attempt, reask=bool(attempts))
+            request.context.observer.received(attempt, cause=request.cause)
             try:
                 output = read(attempt, request.mode.structured)
                 attempt = replace(attempt, notes=output.notes)
@@ -59,17 +73,42 @@ class ReaskLayer:
                     raise InvalidOutput(errors, by_check=True)  # noqa: TRY301 - handled like the schema's errors
             except RowError as error:
                 attempts.append(replace(attempt, errors=(self._error_context.masked(error.message),)))
-                raise self._told(error, request, attempts, first.key) from None
+                larger = self._larger(request) if error.code is Code.TRUNCATED else None
+                if larger is None:
+                    told = self._at_most(error, request) if error.code is Code.TRUNCATED else error
+                    raise self._told(told, request, attempts, first.key) from None
+                request = larger
             except InvalidOutput as invalid:
                 attempts.append(replace(attempt, errors=tuple(map(self._error_context.masked, invalid.errors))))
                 following = None if left == 0 else self._builder.following(request, reask(request, attempt, invalid))
                 if following is None or (invalid.by_check and not _may_follow(following)):
                     told = self._error(invalid, self._reasks - left)
                     raise self._told(told, request, attempts, first.key) from None
-                request = following
+                request, left = following, left - 1
             else:
                 return Answer(output.value, (*attempts, attempt), first.key)
-        raise AssertionError("a loop over at least one attempt ends inside it")
+
+    def _named(self, attempt: Attempt) -> Attempt:
+        """Return an attempt with the model that answered, if that is a fallback model."""
+        model = self._builder.model
+        answering = answering_model(attempt.response, model)
+        if (answering == model and not self._stands_in) or attempt.response.get("stop_reason") == "refusal":
+            return attempt
+        return replace(attempt, fallback=answering)
+
+    def _larger(self, request: Request) -> Request | None:
+        """Return the request that follows a truncated answer; `None` if there is none."""
+        return self._builder.larger(request) if self._grows else None
+
+    def _at_most(self, error: RowError, request: Request) -> RowError:
+        """Return the error of a truncated answer that cannot be longer."""
+        if not self._grows:
+            return error
+        most = request.body["max_tokens"]
+        return error.replace(
+            message=f"the answer was cut off at {most:,} tokens, the maximum",
+            hint="ask for a shorter answer: the tokens include the thinking, which a lower `effort` shortens",
+        )
 
     def _error(self, invalid: InvalidOutput, reasks: int) -> RowError:
         """Return the error of an output that is invalid after `reasks` re-asks."""
@@ -86,7 +125,8 @@ class ReaskLayer:
     def _told(self, error: RowError, request: Request, attempts: Sequence[Attempt], key: bytes) -> RowError:
         """Return the error with its account. Its message may quote an answer, and an answer may quote the key."""
         message = self._error_context.clean(error.message)
-        return error.replace(message=message, request=request.body, attempts=tuple(attempts), key=key)
+        told = error.replace(message=message, request=request.sent, attempts=tuple(attempts), key=key)
+        return told.replace(wanted=request.key)
 
 
 def _may_follow(request: Request) -> bool:
@@ -98,7 +138,7 @@ def reask(request: Request, attempt: Attempt, invalid: InvalidOutput) -> dict[st
     """Return the body of the request that shows the model its answer and the errors."""
     body, said, structured = request.body, None, request.mode.structured
     if fault_of(attempt.response) is None:
-        message = message_of(attempt)
+        message = message_of(attempt, structured)
         if structured is not None:
             return structured.reask(body, message, invalid)
         if not isinstance(invalid, EmptyAnswer):  # the API refuses an empty turn

@@ -14,17 +14,21 @@ import anthropic
 
 from yamlgen.cancellation import Cancelled
 from yamlgen.canonical_json import fingerprint
+from yamlgen.claude.client import beta_header
 from yamlgen.claude.error_mapping import ErrorContext, mapped
-from yamlgen.claude.requests import Request, RequestModeRefused
+from yamlgen.claude.requests import FALLBACKS, Request, RequestModeRefused
 from yamlgen.claude.response_checks import RawAnswer
 from yamlgen.claude.transport import CALL_HEADER, TransportContext
 from yamlgen.claude.usage import usage_of
-from yamlgen.model_capabilities import SAMPLING
+from yamlgen.model_capabilities import FALLBACK_BETA
 from yamlgen.simulator.row_headers import AGAIN_HEADER, ROW_HEADER
 from yamlgen.value_objects import JSON
 
 _PATH: Final = "/v1/messages"
 _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
+_TRANSFORMED: Final = frozenset({"model", "max_tokens", "messages", "system", "tools", "tool_choice", "stream"})
+"""The fields that the SDK takes as arguments, and may have to transform."""
+
 _EVENTS: Final = anthropic.AsyncStream[Any]
 
 
@@ -37,12 +41,14 @@ class SingleRequestSender:
         error_context: the sender, for error messages.
         cut: receives the message of a stream that was cut off.
         simulated: whether the simulator answers. It receives the row, on which its answer depends.
+        betas: the beta features that its requests need.
     """
 
     client: anthropic.AsyncAnthropic
     error_context: ErrorContext
     cut: Callable[[Request, Mapping[str, JSON]], Awaitable[None]]
     simulated: bool = False
+    betas: tuple[str, ...] = ()
 
     async def send(self, request: Request) -> RawAnswer:
         """Send a request, and return the answer with secrets removed."""
@@ -50,7 +56,7 @@ class SingleRequestSender:
         assert slot is not None  # noqa: S101 - the layer above sets it
         call = TransportContext(slot, begin=request.mode.check, cut=partial(self.cut, request))
         try:
-            received = await self._post(request.body, {CALL_HEADER: call, **self._told(request)})
+            received = await self._post(request.sent, {CALL_HEADER: call, **self._told(request)})
         except (Cancelled, RequestModeRefused):
             raise
         except Exception as error:  # noqa: BLE001 - all third-party errors are mapped here
@@ -61,11 +67,11 @@ class SingleRequestSender:
     async def _post(self, body: dict[str, JSON], headers: Mapping[str, Any]) -> RawAnswer:
         """Post a body, and return the answer that the transport has read.
 
-        A request that contains only strings is posted as it is, because the SDK's transformation takes as long as all
+        A request that contains only text is posted as it is, because the SDK's transformation takes as long as all
         its other work. Other requests may need that transformation.
         """
         sent: Any
-        if all(isinstance(turn["content"], str) for turn in body["messages"]):
+        if all(_is_text(turn["content"]) for turn in body["messages"]):
             streams = bool(body.get("stream"))
             options: Any = {"headers": headers}
             stream_cls = _EVENTS if streams else None
@@ -73,16 +79,21 @@ class SingleRequestSender:
                 _PATH, cast_to=_BYTES, body=body, options=options, stream=streams, stream_cls=stream_cls
             )
         else:
-            # The SDK no longer has these as arguments; older models under the older API version still take them.
-            sampling = {name: body[name] for name in SAMPLING if name in body}
-            arguments = {name: value for name, value in body.items() if name not in sampling}
-            sent = self.client.messages.create(**arguments, extra_body=sampling or None, extra_headers=headers)
+            # The others are not transformed, and may be fields that the SDK does not know.
+            arguments = {name: value for name, value in body.items() if name in _TRANSFORMED}
+            others = {name: value for name, value in body.items() if name not in _TRANSFORMED}
+            sent = self.client.messages.create(**arguments, extra_body=others or None, extra_headers=headers)
         received: RawAnswer = await sent
         return received
 
     def _told(self, request: Request) -> dict[str, str]:
-        """Return the headers for the simulator."""
-        return told_rows(request) if self.simulated else {}
+        """Return the header with the betas, and those for the simulator."""
+        betas = (*self.betas, FALLBACK_BETA) if FALLBACKS in request.body else self.betas
+        return beta_header(self.client, betas) | (told_rows(request) if self.simulated else {})
+
+
+def _is_text(content: JSON) -> bool:
+    return isinstance(content, str) or all(isinstance(block, dict) and block["type"] == "text" for block in content)
 
 
 def told_rows(request: Request) -> dict[str, str]:

@@ -70,14 +70,17 @@ _CODES: Final[Mapping[str, ErrorScope | Code]] = {
     "organization_on_hold": Code.FORBIDDEN_MODEL,
     "organization_type_not_supported": Code.FORBIDDEN_MODEL,
     "parent_organization_required": Code.FORBIDDEN_MODEL,
+    "storage_not_approved": Code.FORBIDDEN_MODEL,
     "user_profile_not_found": Code.FORBIDDEN_MODEL,
     "user_profile_required": Code.FORBIDDEN_MODEL,
     "workspace_human_review_disabled": Code.FORBIDDEN_MODEL,
     "workspace_policy_violation": Code.FORBIDDEN_MODEL,
     "file_expired": ErrorScope.ROW,
+    "skill_read_blocked_undecryptable": ErrorScope.ROW,
     "thread_not_found": ErrorScope.ROW,
     "ramp_limit_exceeded": ErrorScope.LIMITED,
     "request_body_timeout": ErrorScope.AGAIN,
+    "thread_continue_in_flight": ErrorScope.AGAIN,
     "compaction_unavailable": ErrorScope.AGAIN,
 }
 """The scope of error codes whose status does not determine it. A code that ends the run has our code instead.

@@ -18,11 +18,12 @@ def stopped(message: Message) -> RowError | None:
         case _ if reason in _DONE:
             return None
         case "max_tokens":
-            hint = "raise `max_tokens`: it limits thinking and answer together"
+            hint = "raise `max_tokens`, for thinking and answer together, or write `on_truncated: retry_larger`"
             return RowError("the answer was cut off at `max_tokens`", code=Code.TRUNCATED, hint=hint)
         case "refusal":
             details = getattr(message.stop_details, "explanation", None) if message.stop_details else None
-            return RowError(f"the model refused{f': {details}' if details else ''}", code=Code.REFUSED)
+            hint = "name other models under `on_refusal`, or change the prompt"
+            return RowError(f"the model refused{f': {details}' if details else ''}", code=Code.REFUSED, hint=hint)
         case "model_context_window_exceeded":
             return RowError("the model's context window is full", code=Code.CONTEXT_EXCEEDED, hint="shorten the row")
         case _:

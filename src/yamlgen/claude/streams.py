@@ -74,6 +74,8 @@ class StreamedMessage:
                 if event["index"] != len(self._blocks):
                     raise ValueError(f"block {event['index']} follows {len(self._blocks)} blocks")
                 self._blocks.append({**event["content_block"]})
+                if event["content_block"].get("type") == "fallback":  # the model of the message is then another
+                    self.message["model"] = event["content_block"]["to"]["model"]
             case "content_block_delta":
                 self._take_piece(self._blocks[event["index"]], event["index"], event["delta"])
             case "message_delta":

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, Final, Literal
 
 from instructor.v2.core.errors import IncompleteOutputException, ResponseParsingError
+from instructor.v2.core.handler import ModeHandler
 from pydantic import ValidationError
 
 from yamlgen import model_capabilities
@@ -40,7 +41,6 @@ class StructuredOutput:
         judge: validates a value instead of the schema, and makes the output of it.
 
     Attributes:
-        handler: instructor's handler for the mode.
         is_refused: whether the API has refused the schema in this mode, so that `other` is used.
     """
 
@@ -65,9 +65,19 @@ class StructuredOutput:
         tool = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(whole.get("title") or name))[:_TOOL_NAME].strip("_") or "answer"
         judged = staticmethod(judge or (lambda value: (schema.errors(value), value)))
         own = {"judge": judged, "schema_": schema, "sent": sent, "wrapped": wrapped}
-        self.response: type[ResponseModel] = type(tool, (ResponseModel,), {"__doc__": None, **own})
-        self.handler = HANDLERS[self.mode](self.response)
+        self._response = tool, {"__doc__": None, **own}
         self._forced = self.able.forced_tools is True and settings.thinking in (None, "disabled")
+
+    @cached_property  # made when it is used: few outputs ever need the model of their `other`
+    def response(self) -> type[ResponseModel]:
+        """The pydantic model of an answer."""
+        name, attributes = self._response
+        return type(name, (ResponseModel,), attributes)
+
+    @cached_property
+    def handler(self) -> ModeHandler:
+        """The handler of instructor for the mode."""
+        return HANDLERS[self.mode](self.response)
 
     @cached_property
     def other(self) -> StructuredOutput | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import anthropic
@@ -18,6 +19,8 @@ import httpx2
 from yamlgen import failpoint
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.connections import failure_of, has_hung_up
+from yamlgen.claude.credential_errors import RenewalFailed, renewal_in
+from yamlgen.claude.credentials import Credentials
 from yamlgen.claude.error_mapping import InvalidMessage, ServerError
 from yamlgen.claude.response_checks import RawAnswer, read_answer
 from yamlgen.claude.retry_policy import FailedAttempt, FinalOutcome, classify_error, classify_response, delay_before
@@ -77,6 +80,7 @@ class Transport:
         base_url: the address, for messages.
         cancellation: once requested, no attempt begins.
         simulated: called once, if a simulator answers instead of the API.
+        credentials: the credentials, to renew a token that the API refuses; `None` if there is nothing to renew.
     """
 
     timeout: float
@@ -85,6 +89,7 @@ class Transport:
     base_url: str
     cancellation: Cancellation
     simulated: Callable[[], object] | None = None
+    credentials: Credentials | None = None
 
     async def __call__(self, request: Any, call_next: Any) -> Any:
         """Send a request, with retries, and return its final response.
@@ -94,13 +99,14 @@ class Transport:
                 request for as long as a run waits.
             RunStopped: nothing was ever received from the address, or there were only failures for too long.
         """
-        retries, overdue, spent, limiter = 0, 0, 0.0, self.limiter
+        retries, overdue, spent, limiter, renewed = 0, 0, 0.0, self.limiter, False
         brought = request.headers.get(CALL_HEADER)
         call = brought if isinstance(brought, TransportContext) else None
         slot = Slot() if call is None else call.slot
-        model = str(request.json.get("model")) if isinstance(request.json, dict) else ""
+        body = request.json if isinstance(request.json, dict) else {}
+        model, fast = str(body.get("model", "")), body.get("speed") == "fast"
         while True:
-            await limiter.admit(slot, model)
+            await limiter.admit(slot, model, fast=fast)
             started, wait = time.monotonic(), None
             try:
                 if call is not None:
@@ -119,6 +125,11 @@ class Transport:
             except BaseException:
                 slot.give_back()
                 raise
+            if isinstance(outcome, FinalOutcome) and not renewed and self._may_renew(outcome):
+                renewed = True
+                slot.give_back()
+                slot.context.observer.retried("the token is renewed", 0.0)
+                continue
             if isinstance(outcome, FinalOutcome):
                 if call is None or outcome.error is not None:
                     slot.give_back()
@@ -137,6 +148,13 @@ class Transport:
             slot.context.observer.retried(outcome.reason, delay)
             await self.cancellation.sleep(delay)
 
+    def _may_renew(self, outcome: FinalOutcome) -> bool:
+        """Return whether the API has refused the token of a request, and the next attempt has another."""
+        http = getattr(outcome.value, "http_response", None)
+        if self.credentials is None or http is None or http.status_code != HTTPStatus.UNAUTHORIZED:
+            return False
+        return self.credentials.refuse(http.request)
+
     async def _attempt(
         self, request: Any, call_next: Any, slot: Slot, call: TransportContext | None
     ) -> FinalOutcome | FailedAttempt:
@@ -153,8 +171,8 @@ class Transport:
             if not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout):
                 return self._overdue(stream)
             return FailedAttempt("the connection took too long", error=error)
-        except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            return FailedAttempt(f"the connection failed: {failure_of(error)[0]}", error=error)
+        except (anthropic.APIConnectionError, httpx2.HTTPError, RenewalFailed) as error:
+            return _failed_connection(error)
         except InvalidMessage as error:
             return FailedAttempt("the answer is not a message", error=error)
         except ServerError as error:
@@ -227,6 +245,9 @@ class Transport:
             return outcome.response
         if (scarcity := scarcity_of(outcome.error)) is not None:
             raise scarcity
+        if isinstance(outcome.error, RunStopped):  # there is no token
+            hint = outcome.error.hint
+            raise outcome.error if hopeless else RowError(outcome.error.message, code=outcome.error.code, hint=hint)
         connected = outcome.overdue or isinstance(outcome.error, InvalidMessage)
         lonely = connected and slot.context is UNOBSERVED  # outside of a run the error is that of the request
         if not self.limiter.heard and (hopeless or not connected) and not lonely:
@@ -247,6 +268,20 @@ class Transport:
             message = f"cannot reach {self.base_url}: {why}"
             hint = way or "check the network and `runtime.base_url`"
         return RunStopped(message, code=Code.UNREACHABLE, hint=hint)
+
+
+def _failed_connection(error: Exception) -> FailedAttempt:
+    """Return the failure of a connection, or of the renewal of a token before it.
+
+    Raises:
+        YamlgenError: there is no token, and there will be none.
+    """
+    renewal = renewal_in(error)
+    if renewal is None:
+        return FailedAttempt(f"the connection failed: {failure_of(error)[0]}", error=error)
+    if not renewal.transient:
+        raise renewal.error from None
+    return FailedAttempt(renewal.error.message, error=renewal.error)
 
 
 def _make_readable(http: httpx2.Response) -> None:

@@ -19,18 +19,25 @@ from yamlgen.environment import variable
 from yamlgen.errors import Code, MissingKey, UsageError
 from yamlgen.pipeline.model_settings import address_fault, plain_http
 from yamlgen.pipeline.pipeline_model import Runtime
+from yamlgen.pipeline.request_field_checks import OWN
 from yamlgen.redaction import redact
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
-from yamlgen.steps.config_fields import FrozenModel, Settings
+from yamlgen.steps.config_fields import MOST_USER_ID, FrozenModel, Settings
 from yamlgen.suggestions import suggestion
 from yamlgen.value_objects import JSON, Message, Prompt
 
 _KEYS: Final = ("schema", "format", "mode", "max_retries")
 _CALL_KEYS: Final = ("max_tokens", "stop_sequences", "temperature", "top_p", "top_k")
+SERVED: Final = ("service_tier", "inference_geo", "speed", "metadata", "betas", "extra_body")
+"""The arguments about how requests are served, and their further fields."""
+
+_ONLY_HERE: Final = frozenset({"thinking", "output_config.effort", "cache_control", "fallbacks"})
+"""The fields that have a key in a pipeline, but no argument."""
+
 _MOST_REASKS: Final = 10
 REASKS: Final = 1
 """The default number of re-asks for an answer that does not fit its schema."""
-_A_MESSAGE: Final = "{'role': 'user' or 'assistant', 'content': ...}"
+_A_MESSAGE: Final = "{'role': 'user', 'assistant' or 'system', 'content': ...}"
 
 P = TypeVar("P", bound=FrozenModel)
 
@@ -148,9 +155,33 @@ def settings_of(**given: Any) -> Settings:
     for key in ("id", "max_tokens"):
         if key in given and given[key] is None:
             raise _wrong(f"`{_argument(key)}` must not be None")
-    if isinstance(given.get("stop_sequences"), tuple):
-        given["stop_sequences"] = list(given["stop_sequences"])
-    return _checked(Settings, given)
+    for key in ("stop_sequences", "betas"):
+        if isinstance(given.get(key), tuple):
+            given[key] = list(given[key])
+    for key in ("metadata", "extra_body"):
+        if isinstance(given.get(key), Mapping):
+            given[key] = dict(given[key])
+    settings = _checked(Settings, given)
+    user_id = settings.metadata and settings.metadata.user_id
+    if user_id and len(user_id) > MOST_USER_ID:
+        raise _wrong(f"`metadata[user_id]` has {len(user_id)} characters, more than {MOST_USER_ID}")
+    return settings
+
+
+def extra_body_of(given: Any) -> None:
+    """Check the further fields of requests.
+
+    Raises:
+        UsageError: they are not a mapping, or one of them has an argument of its own.
+    """
+    if given is not None and not isinstance(given, Mapping):
+        raise _wrong(f"`extra_body` must be a mapping, not {given!r:.80}")
+    config = (given or {}).get("output_config")
+    names = [*(given or ()), *(f"output_config.{name}" for name in (config if isinstance(config, Mapping) else ()))]
+    for name in names:
+        if name in OWN and name not in _ONLY_HERE:
+            way = f"pass `{name}` as an argument" if name in (*SERVED, *_CALL_KEYS) else "remove it"
+            raise UsageError(f"`extra_body` cannot set `{name}`", code=Code.CONFLICT, hint=way)
 
 
 def runtime_of(**given: Any) -> Runtime:
@@ -264,10 +295,14 @@ def prompt_of(messages: Any) -> Prompt:
         system = turns.pop(0).get("content") or None
     if not turns:
         raise _wrong("there is no message to answer", "add one of the role `user`")
+    if turns[0].get("role") == "system":
+        raise _wrong("a conversation begins with two system messages", "join them; a later one follows a user's")
     for turn in turns:
-        if turn.get("role") not in ("user", "assistant") or not isinstance(turn.get("content"), str | list | tuple):
+        if turn.get("role") not in ("user", "assistant", "system") or not isinstance(
+            turn.get("content"), str | list | tuple
+        ):
             message = f"a message must be {_A_MESSAGE}, not {dict(turn)!r:.80}"
-            raise _wrong(message, "write a system message first, and only one")
+            raise _wrong(message)
     return Prompt(system, tuple(Message(turn["role"], turn["content"]) for turn in turns))
 
 

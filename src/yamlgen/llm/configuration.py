@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Final, Self
 
@@ -21,6 +21,8 @@ from yamlgen.claude.structured import StructuredOutput
 from yamlgen.environment import variable
 from yamlgen.errors import Code, UsageError
 from yamlgen.llm.arguments import (
+    SERVED,
+    extra_body_of,
     generation_kwargs_of,
     given_address,
     judge_of,
@@ -72,6 +74,12 @@ class Configuration:  # noqa: PLW1641 - its attributes change
     use_offline_batch_generation: bool = False
     offline_batch_generation_block_until_done: int | None = None
     jobs_ids: tuple[str, ...] | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    speed: str | None = None
+    metadata: Mapping[str, str] | None = None
+    betas: Sequence[str] | None = None
+    extra_body: Mapping[str, Any] | None = None
 
     _api_key_env_var: ClassVar[str] = "ANTHROPIC_API_KEY"
 
@@ -98,12 +106,14 @@ class Configuration:  # noqa: PLW1641 - its attributes change
             safe_address(self._found, runtime, "`allow_http=True`")
         else:
             given_address(str(self.base_url), runtime)
+        extra_body_of(self.extra_body)
         custom_headers()
 
     def _settings(self, given: Mapping[str, Any]) -> Settings:
         """Return the settings of a call: its arguments, else `generation_kwargs`, else the defaults."""
         own = generation_kwargs_of(self.generation_kwargs)
-        return settings_of(id=self.model, **{"max_tokens": 128, **own, **given})
+        served = {name: value for name in SERVED if (value := getattr(self, name)) is not None}
+        return settings_of(id=self.model, **served, **{"max_tokens": 128, **own, **given})
 
     def _structured(self, wanted: Mapping[str, Any], settings: Settings) -> StructuredOutput:
         """Return the structured output, the same for all calls, because it learns what the API accepts."""
@@ -139,7 +149,8 @@ class Configuration:  # noqa: PLW1641 - its attributes change
                 wanted["mode"] = mode_named(wanted["mode"])
             kept["structured_output"] = wanted
         kept["generation_kwargs"] = dict(self.generation_kwargs or {})
-        kept["jobs_ids"] = None if self.jobs_ids is None else list(self.jobs_ids)
+        kept |= {name: list(kept[name]) for name in ("jobs_ids", "betas") if kept[name] is not None}
+        kept |= {name: dict(kept[name]) for name in ("metadata", "extra_body") if kept[name] is not None}
         return {**kept, "type_info": {"module": type(self).__module__, "name": type(self).__name__}}
 
     @classmethod

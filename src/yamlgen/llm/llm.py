@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self, TypeAlias
 
 import anthropic
@@ -17,6 +17,7 @@ import anthropic
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.client import build_client
 from yamlgen.claude.connections import affordable
+from yamlgen.claude.credentials import ApiKey
 from yamlgen.claude.custom_headers import custom_headers
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
@@ -88,6 +89,12 @@ class AnthropicLLM(Configuration):
         use_offline_batch_generation: must be `False`: batches are not supported, as in distilabel for this model.
         offline_batch_generation_block_until_done: accepted and not used, because batches are not supported.
         jobs_ids: accepted and not used, because batches are not supported.
+        service_tier: the priority of the requests: `auto` or `standard_only`.
+        inference_geo: where the requests are processed: `us` or `global`.
+        speed: `fast` or `standard`.
+        metadata: `{"user_id": ...}`, an opaque identifier of the person for whom the requests are sent.
+        betas: beta features of the API, as the header `anthropic-beta` names them.
+        extra_body: further fields of every request.
 
     Example:
         >>> llm = AnthropicLLM(model="claude-haiku-5-5")
@@ -133,7 +140,7 @@ class AnthropicLLM(Configuration):
         cancellation = Cancellation()
         limiter = Limiter(affordable(MOST_CONCURRENCY), cancellation)
         return build_client(
-            api_key=key,
+            credentials=ApiKey(key),
             base_url=str(self.base_url),
             transport=Transport(self.timeout, self.max_retries, limiter, str(self.base_url), cancellation),
             max_retries=max_retries,
@@ -184,7 +191,8 @@ class AnthropicLLM(Configuration):
         """Return what to send for one conversation. A wrong call fails here, before anything is sent."""
         messages, wanted = pair_of(item, self.structured_output)
         structured = None if wanted is None else self._structured(wanted, settings)
-        return _Generation(prompt_of(messages), settings, structured, (wanted or {}).get("max_retries", REASKS))
+        prompt = replace(prompt_of(messages), user_id=settings.metadata.user_id if settings.metadata else None)
+        return _Generation(prompt, settings, structured, (wanted or {}).get("max_retries", REASKS))
 
     async def _send(self, job: _Generation, told: list[str]) -> Told:
         """Send one conversation; warnings that concern other conversations too are added to `told`."""
