@@ -9,6 +9,61 @@ from yamlgen.value_objects import JSON
 
 
 @dataclass(frozen=True, slots=True)
+class RequestLoad:
+    """The requests of a step to one model, for how long they take.
+
+    Attributes:
+        variant: the variant of the step that asks the model.
+        pool: the rate limit that applies to them.
+        requests: their number.
+        input_tokens: their tokens, without those that are read from the prompt cache.
+        output_tokens: the minimum and the maximum of the tokens of their answers; both the mean, if it is known.
+        seconds: the mean duration of earlier answers; `None` if there are none.
+        answers: the number of earlier answers.
+    """
+
+    variant: str
+    pool: str
+    requests: int
+    input_tokens: float
+    output_tokens: tuple[float, float]
+    seconds: float | None = None
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunDuration:
+    """How long the requests of a run take that are not sent in batches.
+
+    Attributes:
+        seconds: the minimum and the maximum.
+        limit: what limits it: `requests`, `input_tokens`, `output_tokens`, or the `concurrency` of the run.
+        per_minute: the rate limit; `None` for `concurrency`.
+        pool: the models that share the rate limit; `None` for `concurrency`.
+        seen: when an answer has shown the rate limit, in ISO 8601; `None` for `concurrency`.
+        share: the part of the rate limit that the run uses.
+    """
+
+    seconds: tuple[float, float]
+    limit: str
+    per_minute: float | None = None
+    pool: str | None = None
+    seen: str | None = None
+    share: float = 1.0
+
+    def as_json(self) -> dict[str, JSON]:
+        """Return it as JSON."""
+        return {
+            "seconds": {"least": round(self.seconds[0], 3), "most": round(self.seconds[1], 3)},
+            "limit": self.limit,
+            "per_minute": self.per_minute,
+            "pool": self.pool,
+            "seen": self.seen,
+            "share": self.share,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class StepForecast:
     """The estimated requests of a run at one step.
 
@@ -32,6 +87,12 @@ class StepForecast:
         batch_cost: the cost if they are sent in batches.
         likely_cost: the cost of the requests that are certain, one by one, with answers of average length; `None`
             without earlier answers. Not in the JSON.
+        loads: the requests to each model. Not in the JSON.
+        counted: the number of requests whose tokens the API has counted for the estimate.
+        cache_read_tokens: the input tokens that are read from the prompt cache.
+        cache_write_tokens: the input tokens that are written to it.
+        cache_could_save: what `cache` would save at a step that has none, in US dollars; `None` if it would save
+            nothing.
     """
 
     step: str
@@ -50,6 +111,11 @@ class StepForecast:
     single_cost: tuple[float, float] | None = None
     batch_cost: tuple[float, float] | None = None
     likely_cost: float | None = None
+    loads: tuple[RequestLoad, ...] = ()
+    counted: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_could_save: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +131,7 @@ class RunForecast:
         rounds: how many batches come one after another: the minimum, and the maximum with all re-asks. Each takes up to
             24 hours.
         replaced: the number of simulated answers in the recordings of a test that the answers replace. Not in the JSON.
+        duration: how long the requests take; `None` if nothing is known about it.
         unanswered: the number of rows that lack an answer; at most, if that depends on missing values. Not in the JSON.
         files: the forecast of each test file, if this is the total of several. Not in the JSON.
     """
@@ -78,6 +145,7 @@ class RunForecast:
     rounds: tuple[int, int] = (0, 0)
     replaced: int = 0
     unanswered: int = 0
+    duration: RunDuration | None = None
     files: tuple[RunForecast, ...] = ()
 
     @property
@@ -100,9 +168,9 @@ class RunForecast:
         return any(step.output_tokens[0] for step in self.steps)
 
     @property
-    def needs_key(self) -> bool:
-        """Whether the run certainly needs an API key: it sends requests, or waits for batches."""
-        return self.sends or bool(self.waiting)
+    def asking(self) -> tuple[str, ...]:
+        """The steps that certainly need an API key: they send requests, or wait for batches."""
+        return tuple(step.step for step in self.steps if step.output_tokens[0] or step.waiting)
 
     @property
     def waiting(self) -> int:
@@ -134,8 +202,9 @@ class RunForecast:
         steps: dict[str, JSON] = {}
         for step in self.steps:
             fields = asdict(step)
-            for name in ("step", "cost", "single_cost", "batch_cost", "least_requests", "likely_cost"):
+            for name in ("step", "cost", "single_cost", "batch_cost", "least_requests", "likely_cost", "loads"):
                 del fields[name]
+            fields["cache_could_save_usd"] = fields.pop("cache_could_save")
             tokens = {"output_tokens": _span(step.output_tokens)}
             steps[step.step] = {**fields, **tokens, **_costs(step)}
         return {
@@ -147,6 +216,7 @@ class RunForecast:
             "waiting": self.waiting,
             **_costs(self),
             "batch_rounds": _span(self.rounds),
+            "duration": self.duration.as_json() if self.duration else None,
             "steps": steps,
             "outputs": {name: {"rows": {"least": rows[0], "most": rows[1]}} for name, rows in self.outputs.items()},
         }

@@ -184,7 +184,7 @@ def ran(path, options=SIMULATED, stop_after=None):
             sent.requests[event.row, event.step] += 1
             if sent.requests.total() == stop_after:
                 cancellation.request("enough")
-        elif isinstance(event, AnswerReceived) and event.reask and not event.reused:
+        elif isinstance(event, AnswerReceived) and event.cause == "reask" and not event.reused:
             sent.reasks[event.row, event.step] += 1
 
     try:

@@ -8,6 +8,7 @@ combinations.
 import re
 import shutil
 from dataclasses import dataclass, replace
+from functools import cache
 
 import pytest
 from compared_runs import SIMULATED, Project, copied_store, prepared, ran, told
@@ -26,6 +27,9 @@ _SHARED = 8
 """Into how many tests the edits are divided, which run side by side."""
 
 
+_STEPS = {name: "|".join(project.document["steps"]) for name, project in PROJECTS.items()}
+
+
 @dataclass(frozen=True)
 class Case:
     """An edit of a project."""
@@ -37,7 +41,7 @@ class Case:
     @property
     def kind(self):
         """What it edits, whatever the name of the step is."""
-        steps = "|".join(PROJECTS[self.project].document["steps"])
+        steps = _STEPS[self.project]
         return re.sub(rf"\.(?:{steps})$", "", self.edit.name)
 
 
@@ -46,6 +50,7 @@ FOUND = ("python:generate.check_fails_all.two",)
 """Edits with which errors were found."""
 
 
+@cache
 def _packs():
     """Edits of one pipeline that are tried together: every kind of edit once; or every edit by itself."""
     if IS_THOROUGH:

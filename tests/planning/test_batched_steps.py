@@ -3,9 +3,11 @@
 import pytest
 import yaml
 
+import yamlgen
 from yamlgen.api.loading import load
 from yamlgen.api.run_options import RunOptions
 from yamlgen.errors import Code, UsageError
+from yamlgen.planning.batched_steps import can_be_batched
 from yamlgen.planning.expansion import resolved
 from yamlgen.steps.batch_config import Batch
 
@@ -127,3 +129,14 @@ def test_detaching_needs_a_batched_step(plan):
         RunOptions(detach=True).over(plan({}, one={}))
     RunOptions(detach=True, batch=True).over(plan({}, one={}))
     RunOptions(detach=True).over(plan({}, one={}, two={"batch": True}))
+
+
+@pytest.mark.parametrize(
+    ("own", "can_be"),
+    [({}, True), ({"speed": "standard"}, True), ({"speed": "fast"}, False), ({"on_refusal": "default"}, False)],
+)
+def test_a_step_that_no_batch_takes_has_no_price_in_batches(plan, tmp_path, own, can_be):
+    """So `plan` does not propose `--batch`, which such a step refuses."""
+    made = plan(one={"model": "claude-opus-5", **own})
+    assert can_be_batched(made.steps[0]) is can_be
+    assert (yamlgen.plan(tmp_path / "p.yaml").steps[0].batch_cost is not None) is can_be

@@ -89,6 +89,12 @@ COSMETIC = [
     ("output.path", "other.jsonl"),
     ("steps.kind.output.schema.$comment", "Only for people."),
     ("steps.score.timeout", 4),
+    ("runtime", {"headers": {"x-team": {"env": "TEAM"}}, "workspace": {"env": "SPACE"}}),
+    ("models.quick.metadata", {"user_id": "{{ row.id }}"}),
+    ("models.quick.service_tier", "auto"),
+    ("steps.kind.speed", "standard"),
+    ("steps.kind.betas", []),
+    ("steps.kind.extra_body", {}),
 ]
 
 
@@ -115,6 +121,11 @@ ASKS = [
     ("kind", "steps.kind.effort", "low", {"model"}),
     ("kind", "steps.kind.stop_sequences", ["END"], {"model"}),
     ("kind", "runtime.base_url", "https://gateway.example.org", {"runtime"}),
+    ("kind", "runtime.workspace", "wrkspc_1", {"runtime"}),
+    ("kind", "steps.kind.inference_geo", "us", {"model"}),
+    ("kind", "models.quick.betas", ["context-1m-2025-08-07"], {"model"}),
+    ("kind", "models.quick.extra_body", {"container": "c_1"}, {"model"}),
+    ("kind", "steps.kind.output.keep_thinking", True, {"model"}),
     ("kind", "steps.kind.output.schema.properties.kind.description", "old", {"output.schema"}),
     ("kind", "steps.kind.output.schema.properties.kind.maxLength", 8, {"output.schema"}),
     ("kind", "steps.kind.output.mode", "tools", {"output.schema"}),

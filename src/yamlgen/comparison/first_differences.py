@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from yamlgen.errors import near
 from yamlgen.excerpts import brief
 from yamlgen.parsing.source_map import DataPath
+from yamlgen.pipeline.keyed_fields import UNKEYED
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.step_fingerprints import StepFingerprint, fingerprint_of
 from yamlgen.planning.step_places import StepPlaces, line_of, unequal
@@ -114,10 +115,7 @@ def _differences(name: str, before: StepSide, after: StepSide) -> Iterator[First
                 place = after.places.parameter(str(path[0]))
                 yield FirstDifference(place or f"`params.{path[0]}`", *_both(path, old, new))
         case "runtime":
-            for key in ("base_url", "api_version"):
-                old, new = getattr(before.plan.runtime, key), getattr(after.plan.runtime, key)
-                if old != new:
-                    yield FirstDifference(_top(after, ("runtime", key)), *_both((key,), old, new))
+            yield from _connections(before, after)
         case "python" | "reads":
             yield from _modules(before, after)
         case _:
@@ -179,11 +177,28 @@ def _models(before: StepSide, after: StepSide) -> Iterator[FirstDifference]:
             yield FirstDifference(after.places.key("model"), getattr(one, "model", None), getattr(two, "model", None))
             continue
         old, new = (
-            {**each.settings.model_dump(exclude_none=True), "max_tokens": each.max_tokens} for each in (one, two)
+            {**each.settings.model_dump(exclude_none=True, exclude=set(UNKEYED)), "max_tokens": each.max_tokens}
+            for each in (one, two)
         )
         for path, was, now in unequal(old, new, ()):
             place = after.places.model(was) if path == ("id",) else after.places.key(str(path[0]))
             yield FirstDifference(place, *_both(path, was, now))
+
+
+def _connections(before: StepSide, after: StepSide) -> Iterator[FirstDifference]:
+    """Yield how the connection of the file differs, and those of the models."""
+    for key in ("base_url", "api_version", "workspace"):
+        old, new = getattr(before.plan.runtime, key), getattr(after.plan.runtime, key)
+        if old != new:
+            yield FirstDifference(_top(after, ("runtime", key)), *_both((key,), old, new))
+    for one, two in zip(before.step.every_variant, after.step.every_variant, strict=False):
+        for key in ("base_url", "workspace"):
+            old, new = (getattr(each.connection, key, None) for each in (one, two))
+            if old != new:
+                named = (name for name, each in after.plan.models.items() if each.runtime == two.connection is not None)
+                alias = next(named, None)
+                place = after.places.key("model") if alias is None else _top(after, ("models", alias, "runtime", key))
+                yield FirstDifference(place, *_both((key,), old, new))
 
 
 def _modules(before: StepSide, after: StepSide) -> Iterator[FirstDifference]:

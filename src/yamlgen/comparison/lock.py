@@ -73,6 +73,16 @@ class LockedAnswers(_Part):
         """That the answers are not in a store."""
         return True
 
+    @property
+    def uncached(self) -> float:
+        """A lock does not have the cached tokens."""
+        return 1.0
+
+    @property
+    def seconds(self) -> float | None:
+        """A lock does not have the durations."""
+        return None
+
     def input_tokens(self, characters: int) -> float:
         """Return the mean of the input tokens."""
         del characters

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from yamlgen.errors import RowError
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.skipping import always_read, is_skipped
-from yamlgen.row_result import RowResult
+from yamlgen.row_result import Answer, RowResult
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.value_objects import JSON
+
+_SKIPPED: Final = Answer(None, skipped=True)
 
 
 @dataclass
@@ -33,8 +35,7 @@ class ComingSteps:
         answers = self.outcome.answers
         if step.name in answers or not step.needs <= answers.keys() | self.missing | self.skipped:
             return False
-        values: dict[str, JSON] = {name: answer.value for name, answer in answers.items()}
-        scope = self.plan.scope(self.outcome.row.row, values | dict.fromkeys(self.skipped))
+        scope = self.plan.scope_of(self.outcome.row.row, {**answers, **dict.fromkeys(self.skipped, _SKIPPED)})
         hidden = self._hidden(step)
         if hidden & always_read(step) or (not step.needs & self.missing and is_skipped(step, scope, hidden)):
             self.skipped.add(step.name)

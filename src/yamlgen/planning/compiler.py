@@ -24,7 +24,7 @@ from yamlgen.pipeline.batch_checks import check_batch
 from yamlgen.pipeline.csv_delimiter import parted
 from yamlgen.pipeline.input_checks import check_input
 from yamlgen.pipeline.misspelt_columns import odd_columns
-from yamlgen.pipeline.model_settings import check_model, check_runtime
+from yamlgen.pipeline.model_settings import check_connections, check_model
 from yamlgen.pipeline.number_coercion import changed_numbers
 from yamlgen.pipeline.output_checks import check_outputs
 from yamlgen.pipeline.parameters import Parameters
@@ -101,6 +101,7 @@ class _Compiler(Collector):
         for name, step in steps.items():
             self.load_schema(name, step)
             self.steps[name] = self.assembly.declare(name, step)
+        self.scopes.declare_thinking(self.steps)
         self.look()
         self.reporter = FindingReporter(
             parsed,
@@ -118,7 +119,7 @@ class _Compiler(Collector):
         self.assembly.forgive(self.scopes.unwrapped, self.scopes.taken_apart)
         self.diagnostics.extend(check_input(parsed, self.columns))
         self.diagnostics.extend(check_outputs(parsed, self.columns, self.outputs, self.params.defaults))
-        self.diagnostics.extend((*check_runtime(parsed), *check_model(parsed), *check_batch(parsed)))
+        self.diagnostics.extend((*check_connections(parsed), *check_model(parsed), *check_batch(parsed)))
         self.diagnostics.extend((*unfilled(parsed.document, self.files), *changed_numbers(parsed.document)))
         self.diagnostics.extend(odd_columns(parsed.document))
         for part in (self.params, self.loader, self.texts, self.assembly, self.reporter):
@@ -173,6 +174,7 @@ class _Compiler(Collector):
     def look(self) -> None:
         """Find the steps that each step refers to, so that they can be read in the order of execution."""
         blind: dict[str, TypeView] = dict.fromkeys(("row", "params", "steps", "output", *fan_out.KEY_OF), ANYTHING)
+        blind |= dict.fromkeys(self.scopes.thoughts(), ANYTHING)
         for name, seen in self.steps.items():
             analyses = [(text, read_template(text, blind)) for text in self.texts.of(name, seen.step)]
             seen.templates = [(_referring(text, analysis), analysis) for text, analysis in analyses]

@@ -7,99 +7,37 @@ per token.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RunForecast, StepForecast
+from yamlgen.forecast import RequestLoad
 from yamlgen.interfaces import Model, PriceFunction
-from yamlgen.model_capabilities import betas_needed, tokenizer_of
+from yamlgen.planning.asked_requests import AskedRequests
+from yamlgen.planning.batched_steps import can_be_batched
+from yamlgen.planning.cache_estimate import (
+    NOT_CACHED,
+    cache_told,
+)
 from yamlgen.planning.coming_steps import ComingSteps
-from yamlgen.planning.lint import MANY
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.request_costs import (
     FREE,
-    MARGIN,
     History,
     RequestCosts,
+    TokenRatio,
     is_sent_in_batches,
-    reckoned,
     rounds_of,
     way_of_sending,
 )
 from yamlgen.row_result import RowResult
 from yamlgen.shaping.output_plan import STEP
 from yamlgen.steps.plan_step import PlanStep, Variant
-from yamlgen.value_objects import JSON, Charge, Usage
+from yamlgen.value_objects import JSON
 
 _MAXIMUM: Final = "the maximum of its list"
-
-
-@dataclass
-class _Asked:
-    """The known requests to one model of a step, and the estimate of any request to it.
-
-    Attributes:
-        tokens: the tokens of the known requests.
-        costs: their cost; zero if there is no price.
-        likely: their cost one by one, with answers of average length; zero without earlier answers.
-        most: the maximum number of different requests for one row.
-    """
-
-    variant: Variant
-    past: History | None
-    price_function: PriceFunction | None
-    most: int
-    requests: int = 0
-    tokens: int = 0
-    costs: RequestCosts = FREE
-    likely: float = 0.0
-    _first: set[str] = field(default_factory=set)
-
-    @property
-    def output(self) -> tuple[int, int]:
-        """The minimum and maximum number of tokens in an answer."""
-        return self.past.output if self.past else (1, self.variant.max_tokens)
-
-    @property
-    def how(self) -> str:
-        """How a request is estimated."""
-        if self.past:
-            answers = f"answer{'' if self.past.answers == 1 else 's'}"
-            if self.past.is_lock:
-                return f"by the lock: {self.past.answers} {answers}"
-            return f"as in {self.past.answers} earlier {answers}"
-        each = tokenizer_of(self.variant.model).characters
-        return f"about {each:g} characters of English per token, within {MARGIN:.0%}; answers up to `max_tokens`"
-
-    def add(self, request: Mapping[str, JSON]) -> None:
-        """Count a request."""
-        if len(self._first) <= self.most:
-            self._first.add(json.dumps(request))
-        tokens, costs = self.reckon(request)
-        self.requests += 1
-        self.tokens += tokens
-        self.costs = self.costs.plus(costs)
-        if self.past is not None and self.price_function is not None:
-            self.likely += self.price_function(Charge(Usage(tokens, round(self.past.mean_output))))
-
-    @property
-    def are_equal(self) -> bool:
-        """Whether all of many rows send the same requests."""
-        return len(self._first) <= self.most and self.requests > MANY * self.most
-
-    @property
-    def first(self) -> int:
-        """The number of requests that are sent by themselves before any batch, because there are no answers yet."""
-        variant = self.variant
-        is_known = (self.past is not None and not self.past.is_lock) or variant.alike != variant.name
-        return 0 if is_known or betas_needed(variant.model, variant.max_tokens) else 1
-
-    def reckon(self, request: Mapping[str, JSON]) -> tuple[int, RequestCosts]:
-        """Return the estimated tokens of a request, and its cost."""
-        return reckoned(request, self.past, self.price_function, self.output)
 
 
 @dataclass
@@ -119,7 +57,7 @@ class _Count:
         doubts: the reasons, as phrases.
     """
 
-    asked: dict[str, _Asked]
+    asked: dict[str, AskedRequests]
     rows: int = 0
     stored: int = 0
     waiting: int = 0
@@ -144,6 +82,7 @@ class Forecaster:
         is_waiting: returns whether the request with a key is in a batch already.
         is_left_out: returns whether a request of a row at a step is not to be counted, given the identity of the row,
             the step, and the key of the request; empty if that depends on a missing answer.
+        counted: how the tokens that the API has counted compare with the estimate, by variant.
     """
 
     plan: Plan
@@ -153,6 +92,7 @@ class Forecaster:
     allows: Callable[[str], bool]
     is_waiting: Callable[[bytes], bool] = lambda _: False
     is_left_out: Callable[[str, str, bytes], bool] = lambda *_: False
+    counted: Mapping[str, TokenRatio] = field(default_factory=dict)
     rows: int = 0
     unanswered: int = 0
     _counts: dict[str, _Count] = field(init=False)
@@ -161,13 +101,30 @@ class Forecaster:
     def __post_init__(self) -> None:
         self._ordered = self.plan.ordered()
         self._counts = {
-            step.name: _Count({variant.name: self._asked(step, variant) for variant in step.variants})
+            step.name: _Count({variant.name: self._asked(step, variant) for variant in step.every_variant})
             for step in self.plan.generating
         }
 
-    def _asked(self, step: PlanStep, variant: Variant) -> _Asked:
+    def _asked(self, step: PlanStep, variant: Variant) -> AskedRequests:
         most = len(step.matrix or ((),))
-        return _Asked(variant, self.past[variant.name], self.price_functions[variant.name], most)
+        counted = self.counted.get(variant.name)
+        return AskedRequests(step, variant, self.past[variant.name], self.price_functions[variant.name], most, counted)
+
+    def samples(self) -> dict[str, list[tuple[Mapping[str, JSON], int]]]:
+        """Return some requests that the run will send, each with its estimated tokens, by variant.
+
+        A variant whose requests all depend on missing answers has one request, without the text of these answers.
+        """
+        found: dict[str, list[tuple[Mapping[str, JSON], int]]] = {}
+        for step in self.plan.generating:
+            count = self._counts[step.name]
+            for name, asked in count.asked.items():
+                sample = asked.sample
+                if not sample and count.unknown and name in {variant.name for variant in step.variants}:
+                    sample = [self.models[name].request(step.unfilled())]
+                if sample:
+                    found[name] = [(request, asked.reckon(request)[0]) for request in sample]
+        return found
 
     async def add(self, outcome: RowResult) -> None:
         """Count one row."""
@@ -226,7 +183,7 @@ class Forecaster:
             if part.code is not Code.NOT_STORED or part.key in keys:  # equal requests share the answer
                 continue
             keys.add(part.key)
-            if self.is_waiting(part.key):
+            if self.is_waiting(part.wanted or part.key):
                 self._counts[step.name].waiting += 1
                 continue
             if not self.is_left_out(identity, step.name, part.key):
@@ -256,20 +213,25 @@ class Forecaster:
         requests = fewest = read = least = most = first = 0
         costs: RequestCosts | None = FREE
         told: list[str] = []
-        answers: list[int] = []
+        loads: list[RequestLoad] = []
+        caching, could = NOT_CACHED, 0.0
         likely = 0.0
         share = cases / len(step.variants)  # each has the same number of combinations of the matrix
         few = step.cases_per_item * step.least_items / len(step.variants) if guessed.endswith(_MAXIMUM) else share
         for asked in count.asked.values():
-            unknown, sure = count.unknown * share, (count.unknown - count.doubtful) * share
+            is_first = asked.variant in step.variants  # the others are only asked after a refusal
+            all_unknown, doubtful = count.unknown * is_first, count.doubtful * is_first
+            unknown, sure = all_unknown * share, (all_unknown - doubtful) * share
             sent = round((asked.requests + unknown) * scale)
             if not sent:
                 continue
-            tokens, each = 0, FREE
+            tokens, each, cached = 0, FREE, NOT_CACHED
             if unknown:
-                tokens, each = asked.reckon(self.models[asked.variant.name].request(step.unfilled()))
-            requests, read = requests + sent, read + round((asked.tokens + unknown * tokens) * scale)
-            fewest += round((asked.requests + (count.unknown - count.doubtful) * few) * scale)
+                tokens, each, cached = asked.reckon(self.models[asked.variant.name].request(step.unfilled()))
+            its = round((asked.tokens + unknown * tokens) * scale)
+            requests, read = requests + sent, read + its
+            loads.append(asked.load(sent, its))
+            fewest += round((asked.requests + (count.unknown - count.doubtful) * is_first * few) * scale)
             least += asked.output[0] * round((asked.requests + sure) * scale)
             most += asked.output[1] * sent
             first += asked.first
@@ -278,20 +240,23 @@ class Forecaster:
             elif costs is not None:
                 sum_of_all = asked.costs.plus(each.times(sure, unknown)).times(scale, scale)
                 costs = costs.plus(sum_of_all.with_single(asked.first / sent))
-            told.append(asked.how)
+            told += [asked.how, *asked.excluded, *asked.movable(sent)]
             if asked.are_equal and step.samples is None:
                 told.append(f"{round(asked.requests * scale):,} equal requests: the same for every row")
-            answers.append(asked.past.answers if asked.past else 0)
             likely += asked.likely * scale
+            is_cold = asked.cached == NOT_CACHED
+            caching = caching.plus(asked.cached.plus(cached, unknown), scale).plus(cached.first, is_cold)
+            could += asked.could_save(sent)
         if count.unknown:
             told += ["input without the text of missing answers", *sorted(count.doubts)]
             told += [guessed] if guessed else []
         if count.unknown and guessed.startswith("at least"):
             costs = None
-        single, batch = (None, None) if costs is None else (costs.single, costs.batch)
+        single, batch = (None, None) if costs is None else (costs.single, costs.batch if can_be_batched(step) else None)
         batched = is_sent_in_batches(step, requests - first)
         if step.batch is not None and requests:
             told += way_of_sending(step.batch, batched=batched, first=first)
+        told += cache_told(caching, could, batched=step.batch is not None)
         return StepForecast(
             step=step.name,
             rows=round(count.rows * scale),
@@ -302,13 +267,18 @@ class Forecaster:
             output_tokens=(least, most),
             cost=batch if batched else single,
             how="; ".join(dict.fromkeys(told)),
-            earlier_answers=min(answers, default=0),
+            earlier_answers=min((load.answers for load in loads), default=0),
             least_requests=None if guessed.startswith("at least") else fewest,
             waiting=round(count.waiting * scale),
             batched=batched,
             single_cost=single,
             batch_cost=batch,
-            likely_cost=likely if single and all(answers) else None,
+            likely_cost=likely if single and all(load.answers for load in loads) else None,
+            loads=tuple(loads),
+            counted=sum(asked.counted.requests for asked in count.asked.values() if asked.counted),
+            cache_read_tokens=round(caching.read),
+            cache_write_tokens=round(caching.written),
+            cache_could_save=could or None,
         )
 
 

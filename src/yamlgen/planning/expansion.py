@@ -23,7 +23,7 @@ def resolved(plan: Plan, by_tool: AbstractSet[str] = frozenset()) -> dict[str, A
             API has refused.
     """
     limits = plan.limits.model_dump(exclude_none=True)
-    named = plan.models if any(step.names_models for step in plan.steps) else {}
+    named = plan.models if any(step.names_aliases for step in plan.steps) else {}
     models = {alias: model.model_dump(exclude_none=True) for alias, model in named.items()}
     return {
         "version": 1,

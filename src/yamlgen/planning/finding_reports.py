@@ -25,11 +25,14 @@ from yamlgen.planning.conversation_types import list_hints, message_faults
 from yamlgen.planning.scopes import Scopes
 from yamlgen.schemas.type_words import spoken
 from yamlgen.steps import fan_out
-from yamlgen.steps.step_template import QUESTIONS, StepTemplate
+from yamlgen.steps.step_template import ABOUT, QUESTIONS, StepTemplate
 from yamlgen.suggestions import Rewrite
 
 _INSTEAD: Final = {"for_each": "[]", **dict.fromkeys(("value", "arg", "column", "unique", "split_by"), "none")}
 """The value to write instead of null in a hint, by the role of the expression."""
+
+_ONE_VALUE: Final = re.compile(r"\{\{((?!\}\}).)*\}\}", re.DOTALL)
+"""A template that prints one value, and no text."""
 
 _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD})
 """The mistakes that follow from a name that is declared at the wrong place, which is reported there."""
@@ -237,4 +240,7 @@ def read_template(
 ) -> TemplateAnalysis:
     """Analyse a template, given that the step's `when` is true."""
     known = (when.proves, when.forks) if when is not None else ()
-    return (analyse_expression if template.is_expression else analyse_template)(template.source, scope, *known)
+    analysis = (analyse_expression if template.is_expression else analyse_template)(template.source, scope, *known)
+    if template.role in ABOUT and _ONE_VALUE.fullmatch(template.source.strip()):  # null says nothing there
+        analysis.findings[:] = [each for each in analysis.findings if each.code is not Code.MAY_BE_NULL]
+    return analysis

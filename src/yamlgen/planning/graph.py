@@ -161,7 +161,7 @@ def _references(step: PlanStep) -> dict[str, list[str]]:
 
 def _written(path: Path) -> str:
     keys = (f".{key}" if isinstance(key, str) and _WORD.fullmatch(key) else f"[{_json(key)}]" for key in path[1:])
-    return "steps" + "".join(keys)
+    return str(path[0]) + "".join(keys)
 
 
 def describe_type(schema: Mapping[str, Any]) -> str:

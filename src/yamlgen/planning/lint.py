@@ -29,7 +29,7 @@ from yamlgen.planning.skipping import read_always
 from yamlgen.steps.config_fields import Settings
 from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.fan_out import matrix_of, samples_of
-from yamlgen.steps.step_template import FILLED, SENT, StepTemplate
+from yamlgen.steps.step_template import ABOUT, FILLED, SENT, StepTemplate
 from yamlgen.suggestions import nearest
 from yamlgen.value_objects import Columns
 
@@ -234,7 +234,7 @@ class StepLinter:
             return  # what they use is not known
         if not sent or samples_of(read.step) is not None or columns is None or columns.least <= MANY:
             return
-        uses = [analysis.uses for _, analysis in read.of("for_each", *FILLED)]
+        uses = [analysis.uses for each, analysis in read.of("for_each", *FILLED) if each.role not in ABOUT]
         if any(each.columns != set() or any(map(self._varies, each.steps)) for each in uses):
             return
         at = sent[0][0]

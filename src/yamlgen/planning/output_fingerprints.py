@@ -25,7 +25,7 @@ def output_keys(plan: Plan, output: OutputPlan) -> dict[str, str]:
     }
     split = config.split
     parts |= {
-        "columns": list(output.step_columns) if config.columns is None else _columns(config.columns),
+        "columns": output.default_names if config.columns is None else _columns(config.columns),
         "exclude": sorted(config.exclude) if config.exclude else None,
         "shape": config.shape,
         "split": split and [None if split.by is None else dumped(parse_expression(split.by)), split.parts],

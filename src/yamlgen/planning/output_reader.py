@@ -78,7 +78,8 @@ class OutputReader:
 
     def read(self, name: str, config: Output) -> OutputPlan:
         """Read one output, and report the mistakes in its expressions."""
-        made = OutputPlan(name=name, config=config, steps=tuple(self.parsed.pipeline.steps))
+        steps, kept = tuple(self.parsed.pipeline.steps), frozenset(self.scopes.thinking)
+        made = OutputPlan(name=name, config=config, steps=steps, keep_thinking=kept)
         path = made.at
         templates: list[StepTemplate] = []
         item: TypeView | None = ANYTHING if self.parsed.is_broken(*path, "for_each") else None
@@ -124,6 +125,7 @@ class OutputReader:
             "params": self.scopes.params,
             "steps": ANYTHING if steps is None else NamespaceView(Code.UNKNOWN_STEP, "step", steps),
         }
+        seen |= self.scopes.thoughts()
         if item is not None and template.role not in ("for_each", "split_by"):
             seen |= {ITEM: item, "item_index": INTEGER}
         return seen
@@ -145,7 +147,11 @@ class OutputReader:
         if self._is_closed and self.columns is not None:
             names = (name for name in self.columns.names if name not in output.excluded)
             members = {name: Type(self.columns.sure_type(name)) for name in names}
-        members |= {name: self.scopes.types.get(name, Type({})) for name in output.step_columns}
+        for name in output.step_columns:
+            members[name] = self.scopes.types.get(name, Type({}))
+            if (thought := output.thinking_column(name)) is not None:
+                made, null = self.scopes.thinking[name], self.scopes.nulls.get(name)
+                members[thought] = made if null is None else nullable(made, null)
         if output.config.for_each is not None:
             members[ITEM] = Type({}) if item is None else item.type()
         return members

@@ -7,20 +7,25 @@ expressions are source text, and schemas are JSON text. What is compiled from th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from yamlgen.expressions.name_resolution import all_of
 from yamlgen.pipeline.input_config import Input
 from yamlgen.pipeline.pipeline_model import Limits, Runtime
 from yamlgen.planning.error_location import located_errors
 from yamlgen.planning.step_order import ordered
+from yamlgen.row_result import Answer
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.steps.config_fields import MOST_CONCURRENCY, ModelSettings
 from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.plan_step import PlanStep, Variant
 from yamlgen.value_objects import JSON, Row
+
+_NOTHING: Final[Mapping[str, JSON]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,27 @@ class Plan:
 
     @property
     def variants(self) -> tuple[tuple[PlanStep, Variant], ...]:
-        """All variants, each with its step."""
-        return tuple((step, variant) for step in self.steps for variant in step.variants)
+        """All variants, each with its step; also those that are only asked after a refusal."""
+        return tuple((step, variant) for step in self.steps for variant in step.every_variant)
+
+    def runtime_of(self, variant: Variant) -> Runtime:
+        """Return the connection of a model: that of the file, with what the model overrides."""
+        return self.runtime if variant.connection is None else variant.connection.over(self.runtime)
+
+    def at(self, variants: AbstractSet[str]) -> Plan:
+        """Return the part of the plan that asks some of its models, by the names of the variants."""
+        steps = (
+            replace(
+                step,
+                variants=tuple(
+                    replace(each, fallbacks=tuple(other for other in each.fallbacks if other.name in variants))
+                    for each in step.variants
+                    if each.name in variants
+                ),
+            )
+            for step in self.steps
+        )
+        return replace(self, steps=tuple(step for step in steps if step.variants))
 
     @property
     def columns(self) -> frozenset[str] | None:
@@ -85,7 +109,7 @@ class Plan:
                 waiting.extend(steps[name].needs)
         return all_of(steps[name].columns for name in reached)
 
-    def check_outputs(self, row: Row, values: Mapping[str, JSON]) -> None:
+    def check_outputs(self, row: Row, answers: Mapping[str, Answer]) -> None:
         """Check that the output rows of a finished row can be made.
 
         Raises:
@@ -93,7 +117,7 @@ class Plan:
         """
         for output in self.outputs:
             with located_errors(output.templates, f"`{output.key}`"):
-                output.check(self.scope(row, values))
+                output.check(self.scope_of(row, answers))
 
     @property
     def taken(self) -> frozenset[str]:
@@ -108,9 +132,22 @@ class Plan:
         """
         return replace(self, params=params, outputs=tuple(output.bound(params) for output in self.outputs))
 
-    def scope(self, row: Row, outputs: Mapping[str, JSON]) -> Scope:
-        """Return the names that templates can read in a row."""
-        return {"row": row, "params": self.params, "steps": outputs}
+    def scope(self, row: Row, outputs: Mapping[str, JSON], thinking: Mapping[str, JSON] = _NOTHING) -> Scope:
+        """Return the names that templates can read in a row.
+
+        Args:
+            row: the row.
+            outputs: the values of the steps that have one.
+            thinking: what the models of these steps thought, by step.
+        """
+        made = {"row": row, "params": self.params, "steps": outputs}
+        kept = [step.name for step in self.steps if step.keeps_thinking]
+        return {**made, "thinking": {name: thinking.get(name) for name in kept if name in outputs}} if kept else made
+
+    def scope_of(self, row: Row, answers: Mapping[str, Answer]) -> Scope:
+        """Return the names that templates can read in a row, from the answers of its steps."""
+        values = {name: answer.value for name, answer in answers.items()}
+        return self.scope(row, values, {name: answer.thinking for name, answer in answers.items()})
 
     @property
     def concurrency(self) -> int:

@@ -6,18 +6,18 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol, TypeAlias
+from typing import ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
 from yamlgen.forecast import StepForecast
 from yamlgen.interfaces import PriceFunction
 from yamlgen.model_capabilities import betas_needed
+from yamlgen.planning.cache_estimate import UNCACHED, CacheSpan
 from yamlgen.steps.batch_config import Batch
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.token_estimate import tokens_of
+from yamlgen.token_estimate import MARGIN, tokens_of
 from yamlgen.value_objects import JSON, Charge, Usage
 
-MARGIN: Final = 0.3
-"""The relative error of the estimated tokens of a request, if there are no earlier answers."""
+_NOTHING: Final[Mapping[str, JSON]] = {}
 
 Span: TypeAlias = tuple[float, float]
 """The minimum and the maximum."""
@@ -31,6 +31,8 @@ class History(Protocol):
         output: the minimum and the maximum of their output tokens.
         mean_output: the mean of their output tokens.
         is_lock: whether they are known from a lock file, and are not in the store.
+        uncached: the share of the input tokens that were not read from the prompt cache; 1 if it is unknown.
+        seconds: the mean of their durations; `None` if it is unknown.
     """
 
     @property
@@ -45,6 +47,12 @@ class History(Protocol):
     @property
     def is_lock(self) -> bool: ...  # noqa: D102
 
+    @property
+    def uncached(self) -> float: ...  # noqa: D102
+
+    @property
+    def seconds(self) -> float | None: ...  # noqa: D102
+
     def input_tokens(self, characters: int) -> float:
         """Return the input tokens of a request of this many characters."""
         ...
@@ -58,25 +66,48 @@ class PastAnswers:
     per_character: float
     output: tuple[int, int]
     mean_output: float
+    uncached: float = 1.0
+    seconds: float | None = None
     is_lock: ClassVar[bool] = False
 
     @classmethod
-    def of(cls, sizes: Iterable[tuple[int, int, int]]) -> PastAnswers | None:
+    def of(cls, sizes: Iterable[tuple[int, int, int]], more: Iterable[tuple[int, float]] = ()) -> PastAnswers | None:
         """Return the tokens of answers; `None` if there are none.
 
         Args:
             sizes: the input tokens, the output tokens, and the characters of the request, of each answer.
+            more: the input tokens that were read from the prompt cache, and the duration in seconds, of the answers
+                that were not in a batch.
         """
-        columns = list(zip(*sizes, strict=True))
+        columns, others = list(zip(*sizes, strict=True)), list(zip(*more, strict=True))
         if not columns:
             return None
         read, written, characters = columns
         per_character = sum(read) / max(sum(characters), 1)
-        return cls(len(read), per_character, (min(written), max(written)), sum(written) / len(written))
+        cached, durations = others or ((), ())
+        seconds = sum(durations) / len(durations) if durations else None
+        ends, mean = (min(written), max(written)), sum(written) / len(written)
+        return cls(len(read), per_character, ends, mean, max(0.0, 1 - sum(cached) / max(sum(read), 1)), seconds)
 
     def input_tokens(self, characters: int) -> float:
         """Return the input tokens of a request of this many characters."""
         return characters * self.per_character
+
+
+class TokenRatio(NamedTuple):
+    """How the tokens that the API counts compare with the estimate.
+
+    Attributes:
+        requests: the number of requests that were counted.
+        ratio: the sum of their tokens, divided by the estimate.
+    """
+
+    requests: int
+    ratio: float
+
+    def __str__(self) -> str:
+        s = "" if self.requests == 1 else "s"
+        return f"{self.requests} request{s} counted by the API: {self.ratio:.3g} times the estimate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +136,47 @@ class RequestCosts:
 FREE: Final = RequestCosts()
 
 
-def costs_of(price: PriceFunction | None, least: Usage, most: Usage) -> RequestCosts:
-    """Return the costs of one request from its minimum and maximum usage; nothing without a price."""
+def costs_of(
+    price: PriceFunction | None,
+    least: Usage,
+    most: Usage,
+    *,
+    request: Mapping[str, JSON] = _NOTHING,
+    cached: CacheSpan = UNCACHED,
+) -> RequestCosts:
+    """Return the costs of one request from its minimum and maximum usage; nothing without a price.
+
+    Args:
+        price: the price of an answer.
+        least: the minimum usage.
+        most: the maximum usage.
+        request: the body, whose speed and region have prices of their own.
+        cached: which shares of its input tokens the prompt cache reads and writes.
+    """
     if price is None:
         return FREE
-    single, batch = ((price(Charge(least, batch=on)), price(Charge(most, batch=on))) for on in (False, True))
-    return RequestCosts(single, batch)
+
+    def span(*, batch: bool) -> Span:
+        low, high = charge_for(request, least, batch=batch), charge_for(request, most, batch=batch)
+        worst = cached.most.unread if batch else cached.most
+        return price(cached.least.charge(low)), price(worst.charge(high))
+
+    return RequestCosts(span(batch=False), span(batch=True))
+
+
+def charge_for(request: Mapping[str, JSON], usage: Usage, *, batch: bool = False) -> Charge:
+    """Return what an answer to a request is charged for, given its usage. No batch has fast answers."""
+    is_fast = request.get("speed") == "fast" and not batch
+    return Charge(usage, fast=is_fast, batch=batch, in_us=request.get("inference_geo") == "us")
 
 
 def reckoned(
-    request: Mapping[str, JSON], past: History | None, price: PriceFunction | None, output: tuple[int, int]
+    request: Mapping[str, JSON],
+    past: History | None,
+    price: PriceFunction | None,
+    output: tuple[int, int],
+    cached: CacheSpan = UNCACHED,
+    counted: TokenRatio | None = None,
 ) -> tuple[int, RequestCosts]:
     """Return the estimated tokens of a request, and its cost; nothing without a price.
 
@@ -123,14 +185,16 @@ def reckoned(
         past: the usage of earlier answers, if there are any.
         price: the price of an answer.
         output: the minimum and maximum number of tokens in the answer.
+        cached: which shares of its input tokens the prompt cache reads and writes.
+        counted: how the tokens that the API has counted compare with the estimate, if it has counted some.
     """
-    if past:
-        tokens = round(past.input_tokens(len(json.dumps(request, ensure_ascii=False))))
-        ends = tokens, tokens
-    else:
-        tokens = tokens_of(request)
+    tokens = round(past.input_tokens(len(json.dumps(request, ensure_ascii=False)))) if past else tokens_of(request)
+    if counted is not None:
+        tokens = round(tokens * counted.ratio)
+    ends = tokens, tokens
+    if past is None and counted is None:
         ends = math.floor(tokens * (1 - MARGIN)), math.ceil(tokens * (1 + MARGIN))
-    return tokens, costs_of(price, *map(Usage, ends, output))
+    return tokens, costs_of(price, *map(Usage, ends, output), request=request, cached=cached)
 
 
 def is_batch_only(step: PlanStep) -> bool:

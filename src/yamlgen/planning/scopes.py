@@ -7,7 +7,7 @@ needs and that its own `when` does not refer to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from yamlgen.value_objects import Columns
 
 _WHEN: Final = "it has a `when`"
 _ON_ERROR: Final = "it is null if it fails (`on_error: null`)"
+_NO_THINKING: Final = "an answer may have no thinking"
 _SHORT: Final = {_WHEN: "has a `when`", _ON_ERROR: "is null if it fails"}
 """Why a step may be null by itself, and how the reason reads for a step that needs it."""
 
@@ -50,6 +51,10 @@ class Scopes:
 
     taken_apart: set[str] = field(default_factory=set)
     """The steps to whose unknown members templates refer, which is reported there."""
+    thinking: dict[str, Type] = field(default_factory=dict)
+    """What the models of the steps that keep it thought."""
+    without_thinking: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """The other steps, each with a message and a hint."""
     _solid: dict[str, TypeView] = field(init=False)
     """The views of the steps as not skipped: how a step sees the steps that its `when` does not refer to."""
 
@@ -90,6 +95,7 @@ class Scopes:
             sure: leave out what is only known of the first rows of the input.
         """
         seen: dict[str, TypeView] = {"row": self.row(sure=sure), "params": self.params, "steps": self._steps(read)}
+        seen |= self.thoughts(solid=True)
         if template.role in EARLY:
             return seen
         seen |= fan_out.views(read.step, read.file, item)
@@ -102,6 +108,31 @@ class Scopes:
             return ANYTHING
         asked = {name: self.steps[name] for name in self.steps.keys() & read.asks}
         return NamespaceView(Code.UNKNOWN_STEP, "step", self._solid | asked)
+
+    def thoughts(self, *, solid: bool = False) -> dict[str, TypeView]:
+        """Return the view of what the models thought; empty if no step keeps it.
+
+        Args:
+            solid: as a step sees it that is skipped with the others.
+        """
+        if not self.thinking:
+            return {}
+        members: dict[str, TypeView] = {}
+        for name, made in self.thinking.items():
+            whole = nullable(made, self.nulls[name]) if name in self.nulls and not solid else made
+            members[name] = SchemaView.of(whole, f"thinking.{name}")
+        return {"thinking": NamespaceView(Code.UNKNOWN_STEP, "step", members, hints=self.without_thinking)}
+
+    def declare_thinking(self, steps: Mapping[str, DeclaredStep[Any]]) -> None:
+        """Note which steps keep what their models thought."""
+        for name, read in steps.items():
+            if read.keeps_thinking:
+                self.thinking[name] = ANY_TYPE
+            elif read.step.models_named():
+                hint = f"add `output: {{keep_thinking: true}}` to step `{name}`"
+                self.without_thinking[name] = f"step `{name}` does not keep its thinking", hint
+            else:
+                self.without_thinking[name] = f"step `{name}` uses no model, so it has no thinking", "remove it"
 
     def not_skipped(self, name: str) -> TypeView:
         """Return the view of a step in the rows in which it is not skipped."""
@@ -138,6 +169,9 @@ class Scopes:
             made = nullable(made, why)
             self.nulls[read.name] = f"`{read.name}` {_SHORT.get(why, 'may be skipped')}"
         self.types[read.name] = made
+        if read.keeps_thinking:
+            thought = fan_out.list_type(nullable(TEXT, _NO_THINKING), read.step, read.items)
+            self.thinking[read.name] = ANY_TYPE if is_wrapped_anyhow else thought
         if self.steps is not None:
             self.steps[read.name] = SchemaView.of(made, f"steps.{read.name}")
             self._solid[read.name] = SchemaView.of(ran, f"steps.{read.name}")

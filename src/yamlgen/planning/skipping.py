@@ -17,6 +17,7 @@ from contextlib import suppress
 from yamlgen.errors import RowError
 from yamlgen.expressions.evaluation import evaluate
 from yamlgen.expressions.jinja_environment import render
+from yamlgen.expressions.references import OF_STEPS
 from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.steps.step_template import FILLED, StepTemplate
@@ -28,9 +29,10 @@ def is_skipped(step: PlanStep, scope: Scope, absent: AbstractSet[str]) -> bool:
     hidden = (step.needs - step.asks) & absent
     if not hidden or hidden & always_read(step):
         return bool(hidden)
-    seen = _NotedReads(scope["steps"])
+    read: set[str] = set()
+    noted = {root: _NotedReads(scope[root], read) for root in OF_STEPS if root in scope}
     with suppress(RowError):  # the step itself will fail with this error
-        cases = step.cases({**scope, "steps": seen})
+        cases = step.cases({**scope, **noted})
         if cases and hidden & _read_by_each(step):
             return True
         for case in cases:
@@ -38,9 +40,9 @@ def is_skipped(step: PlanStep, scope: Scope, absent: AbstractSet[str]) -> bool:
                 if template.references.named & hidden:
                     with suppress(RowError):
                         (evaluate if template.is_expression else render)(template.source, case.scope)
-                if hidden & seen.read:
+                if hidden & read:
                     return True
-    return bool(hidden & seen.read)
+    return bool(hidden & read)
 
 
 def always_read(step: PlanStep) -> frozenset[str]:
@@ -61,12 +63,12 @@ def read_always(templates: Iterable[StepTemplate]) -> frozenset[str]:
 
 
 class _NotedReads(dict[str, JSON]):
-    """The values of steps; it notes the names that are read."""
+    """The values of steps, or what their models thought; it notes the names that are read."""
 
-    def __init__(self, values: Mapping[str, JSON]) -> None:
+    def __init__(self, values: Mapping[str, JSON], read: set[str]) -> None:
         super().__init__(values)
-        self.read: set[str] = set()
+        self._read = read
 
     def __getitem__(self, name: str) -> JSON:
-        self.read.add(name)
+        self._read.add(name)
         return super().__getitem__(name)

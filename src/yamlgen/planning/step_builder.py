@@ -12,15 +12,15 @@ from yamlgen.collector import Collector
 from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.pipeline.model_settings import price_of, resolve
+from yamlgen.pipeline.model_settings import connection_of, is_official, price_of, resolve
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.steps import fan_out
 from yamlgen.steps.batch_config import BatchValue
-from yamlgen.steps.config_fields import ModelSettings, Price, Settings
+from yamlgen.steps.config_fields import ModelRuntime, ModelSettings, Settings
 from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.step_config import StepConfig
-from yamlgen.steps.step_file import ColumnReader
+from yamlgen.steps.step_file import ChosenModel, ColumnReader
 from yamlgen.steps.step_kinds import declare
 from yamlgen.value_objects import JSON
 
@@ -55,8 +55,18 @@ class _FileOfStep:
         return self.parsed.pipeline.batch
 
     @property
+    def row_id(self) -> str | None:
+        return self.parsed.pipeline.input.id
+
+    @property
     def has_aliases(self) -> bool:
         return bool(self.parsed.pipeline.models)
+
+    def is_official(self, connection: ModelRuntime | None) -> bool:
+        runtime = self.parsed.pipeline.runtime
+        return self.parsed.is_broken_within("runtime") or is_official(
+            connection.over(runtime) if connection else runtime
+        )
 
     def mark(self, *path: str | int, key: bool = False) -> Mark:
         return self.parsed.document.mark(("steps", self.name, *path), key=key)
@@ -85,9 +95,11 @@ class _FileOfStep:
 
     def settings(
         self, own: Settings, model: str | ModelSettings | None, path: DataPath
-    ) -> tuple[Settings | None, Price | None, list[Diagnostic]]:
+    ) -> tuple[ChosenModel | None, list[Diagnostic]]:
         found, problems = resolve(self.parsed, self.name, own, model, ("steps", self.name, *path))
-        return found, None if found is None else price_of(self.parsed, model, found), problems
+        if found is None:
+            return None, problems
+        return ChosenModel(found, price_of(self.parsed, model, found), connection_of(self.parsed, model)), problems
 
 
 @dataclass

@@ -16,6 +16,7 @@ from jinja2 import nodes
 from yamlgen.canonical_json import fingerprint
 from yamlgen.expressions.syntax_trees import members_read
 from yamlgen.pipeline.model_settings import PUBLIC_URL, normalised
+from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.planning.plan import Plan
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.value_objects import JSON
@@ -61,12 +62,21 @@ def fingerprint_of(plan: Plan, step: PlanStep) -> StepFingerprint:
     """
     asking, sources = step.asking()
     accepting, late = step.accepting()
-    runtime = {"runtime": [normalised(plan.runtime.base_url or PUBLIC_URL), plan.runtime.api_version]}
+    answering = [_answering(plan.runtime_of(each)) for each in step.every_variant]
+    runtime = (
+        {"runtime": answering if any(each != answering[0] for each in answering) else answering[0]} if answering else {}
+    )
     return StepFingerprint(
         step.kind,
-        _digests({**asking, **(runtime if step.variants else {}), _PARAMS: read_params(plan, sources)}),
+        _digests({**asking, **runtime, _PARAMS: read_params(plan, sources)}),
         _digests({**accepting, _PARAMS: read_params(plan, late)}),
     )
+
+
+def _answering(runtime: Runtime) -> list[JSON]:
+    """Return what decides who answers, without what comes from the environment."""
+    answering: list[JSON] = [normalised(runtime.base_url or PUBLIC_URL), runtime.api_version]
+    return [*answering, runtime.workspace] if isinstance(runtime.workspace, str) else answering
 
 
 def read_params(plan: Plan, trees: Iterable[nodes.Node]) -> dict[str, JSON]:
