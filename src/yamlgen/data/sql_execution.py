@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
@@ -128,8 +129,14 @@ def executed(source: Source, query: SqlQuery, folder: Path | None) -> Iterator[S
 
 def _parsed(query: SqlQuery) -> Statement:
     """Parse a query on a connection that has no tables."""
+    return _statement(query.text, tuple(table.name for table in query.tables))
+
+
+@lru_cache(maxsize=64)
+def _statement(text: str, tables: tuple[str, ...]) -> Statement:
+    """Parse a query; a run does so when it checks the query and when it executes it, and a connection takes long."""
     with duckdb.connect(":memory:", config={"errors_as_json": True}) as parser:
-        return parse_statement(parser, query.text, [table.name for table in query.tables])
+        return parse_statement(parser, text, tables)
 
 
 def _prepared(tables: OpenTables, query: SqlQuery, statement: Statement) -> tuple[pa.Schema | None, list[SqlIssue]]:

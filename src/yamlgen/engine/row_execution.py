@@ -39,7 +39,7 @@ from yamlgen.planning.skipping import is_skipped
 from yamlgen.row_result import Answer, RowResult
 from yamlgen.shaping.output_plan import STEP
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.value_objects import Attempt, InputRow, SystemicFailure, Usage
+from yamlgen.value_objects import Attempt, Cause, InputRow, SystemicFailure, Usage
 
 _SKIPPED = Answer(None, skipped=True)
 
@@ -121,7 +121,7 @@ class RowExecution(StepHooks):
         if len(self.answers) < len(plan.steps):
             return
         try:
-            plan.check_outputs(self.row.row, {name: answer.value for name, answer in self.answers.items()})
+            plan.check_outputs(self.row.row, self.answers)
         except RowError as error:
             self.failures[STEP] = error
 
@@ -223,8 +223,7 @@ class RowExecution(StepHooks):
             self.engine.reported.add(self.row.index, step)
 
     async def _answer(self, step: PlanStep, events: _RequestEvents) -> Answer:
-        outputs = {name: answer.value for name, answer in self.answers.items()}
-        scope = self.engine.plan.scope(self.row.row, outputs)
+        scope = self.engine.plan.scope_of(self.row.row, self.answers)
         absent = {name for name, answer in self.answers.items() if answer.is_absent}
         with located_errors(step.templates, f"step `{step.name}`"):
             if is_skipped(step, scope, absent) or not step.is_wanted(scope):
@@ -285,10 +284,11 @@ class _RequestEvents:
         row = self.work.row
         self._emit(RequestRetried(row.index, self.step, reason, wait, id_of(row.identity)))
 
-    def received(self, attempt: Attempt, *, reask: bool) -> None:
+    def received(self, attempt: Attempt, *, cause: Cause) -> None:
         cost, reused, seconds = attempt.cost, attempt.reused, attempt.seconds
         row, batched = self.work.row.index, attempt.batched and not attempt.reused
-        event = AnswerReceived(row, self.step, attempt.usage, cost, reused, seconds, reask, batched)
+        usage, step = attempt.usage, self.step
+        event = AnswerReceived(row, step, usage, cost, reused, seconds, cause, batched, attempt.fallback, attempt.saved)
         if self.work.engine.reported is None:
             self._emit(event)
         elif self.work.is_reported(self.step) or attempt.number in self._arrived:

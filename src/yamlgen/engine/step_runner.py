@@ -158,7 +158,10 @@ def _together(step: PlanStep, cases: list[Case], made: list[Answer | RowError], 
     for item in lost:
         hooks.lose(step.name, item.case, item.error)
     values = [None if isinstance(each, RowError) else each.value for each in made]
-    return Answer(step.whole(values), attempts, items=len(made), lost=lost)
+    thinking = None
+    if step.keeps_thinking:
+        thinking = step.whole([None if isinstance(each, RowError) else each.thinking for each in made])
+    return Answer(step.whole(values), attempts, items=len(made), lost=lost, thinking=thinking)
 
 
 def _named(number: int, name: str, error: RowError) -> FailedItem:

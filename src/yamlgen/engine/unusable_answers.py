@@ -24,7 +24,7 @@ MOST: Final = "90%"
 """The default of `max_unusable`: the share of these rows at which the run stops."""
 
 _MENDS: Final = {
-    Code.TRUNCATED: "raise `max_tokens`: it limits thinking and answer together",
+    Code.TRUNCATED: "raise `max_tokens`, for thinking and answer together, or write `on_truncated: retry_larger`",
     Code.CONTEXT_EXCEEDED: "shorten the rows, or use less of them in the prompt",
     Code.INVALID_OUTPUT: "describe in the prompt what the schema requires, or loosen the schema",
     Code.UNKNOWN_STOP: "change the prompt, or use another model",
@@ -81,7 +81,7 @@ class UnusableAnswerLimit:
             return None
         match event:
             case AnswerReceived(reused=False) if event.row in step.rows or len(step.rows) < _OPEN:
-                step.rows.setdefault(event.row, _Row()).asked += not event.reask
+                step.rows.setdefault(event.row, _Row()).asked += event.cause == "first"
             case ItemFailed(useless=True) if event.row in step.rows:
                 row = step.rows[event.row]
                 row.lost += 1 if event.case is not None else row.asked

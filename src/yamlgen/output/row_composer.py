@@ -60,13 +60,16 @@ def outputs_of(run: RunEntry) -> list[OutputPlan]:
     """Return the outputs of a run, as they were when it ran."""
     resolved: Mapping[str, Any] = run.about.get("resolved") or {}
     written = resolved.get("outputs") or {"": resolved.get("output") or {}}
-    steps = tuple(resolved.get("steps") or ())
+    declared: Mapping[str, Any] = resolved.get("steps") or {}
+    steps = tuple(declared)
+    kept = frozenset(name for name, keys in declared.items() if (keys.get("output") or {}).get("keep_thinking"))
     types = run.about.get("types") or {}
     made = []
     for name, keys in written.items():
         added = {key: run.about[key] for key in _ADDED if key in run.about}  # as older versions recorded it
         kind = json_schema(types.get(name) or {"type": "object"})
-        made.append(OutputPlan(name=name, config=Output.model_validate({**added, **keys}), steps=steps, type=kind))
+        config = Output.model_validate({**added, **keys})
+        made.append(OutputPlan(name=name, config=config, steps=steps, keep_thinking=kept, type=kind))
     return made
 
 
@@ -168,15 +171,23 @@ class RowComposer:
     def _scope(self, row: StoredRow) -> Scope:
         """Return the names that the expressions of an output can read in a row."""
         values = self._run_reader.values(row, self.output.needs)
-        return {"row": self._run_reader.columns(row), "params": self._params, "steps": values}
+        scope = {"row": self._run_reader.columns(row), "params": self._params, "steps": values}
+        if not self.output.keep_thinking:
+            return scope
+        return {**scope, "thinking": self._run_reader.thinking(row, self.output.needs & self.output.keep_thinking)}
 
     def _line(self, row: StoredRow, made: OutputRow) -> bytes:
         output = self.output
         if made.columns is not None:
             members = [text_of(made.columns)[1:-1]]
         else:
-            values = {each.step: each.value for each in row.results if _is_done(each)}
-            members = [f'"{step}": {values.get(step) or "null"}' for step in output.step_columns]
+            done = {each.step: each for each in row.results if _is_done(each)}
+            members = []
+            for step in output.step_columns:
+                result, thought = done.get(step), output.thinking_column(step)
+                members.append(f'"{step}": {(result and result.value) or "null"}')
+                if thought is not None:
+                    members.append(f'"{thought}": {(result and result.thinking) or "null"}')
             if columns := self._input_columns(row):
                 members.insert(0, columns)
             if output.config.for_each is not None:

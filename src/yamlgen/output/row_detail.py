@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from yamlgen.errors import Code, UsageError
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.stored_results import StoredAttempt, StoredResult, usage_json
@@ -34,6 +36,8 @@ def _step(run_reader: RunReader, result: StoredResult) -> dict[str, JSON]:
     attempts = [_attempt(run_reader, each) for each in run_reader.attempts(result)]
     error, lost = run_reader.error(result), run_reader.lost(result)
     made = {"value": run_reader.value(result)} if error is None else {"error": error}
+    if result.thinking is not None:
+        made["thinking"] = json.loads(result.thinking)
     return {"status": result.status, "attempts": attempts, **made, **({"failed_items": lost} if lost else {})}
 
 

@@ -41,6 +41,9 @@ def _version(package: str) -> str | None:
 
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Return the git commit of a folder and whether it has changes, or `None` outside of git."""
+    here = folder.resolve()
+    if not any((place / ".git").exists() for place in (here, *here.parents)):
+        return None  # what git would say, without a process
     try:
         commit = ask(folder, "rev-parse", "HEAD", seconds=_GIT_SECONDS)
         status = ask(folder, "status", "--porcelain", "--", ".", seconds=_GIT_SECONDS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from yamlgen.errors import Code
@@ -34,6 +34,7 @@ from yamlgen.events import (
     StreamCut,
 )
 from yamlgen.reports.batch_progress import BatchProgress, fold
+from yamlgen.reports.bill import UsageTotal
 from yamlgen.value_objects import JSON, Usage
 
 EXAMPLES: Final = 3
@@ -41,42 +42,7 @@ _MOST_GROUPS: Final = 40
 """The maximum number of groups; the messages of a million rows may all differ."""
 
 _LONGEST: Final = 300
-_DIGITS: Final = 9
 _VARYING: Final = re.compile(r""" \(request \S+\)|\d+(\.\d+)?|"[^"]*"|'[^']*'""")
-
-
-@dataclass
-class UsageTotal:
-    """Answers, with their tokens and cost; `unpriced` counts those whose price is unknown."""
-
-    attempts: int = 0
-    usage: Usage = field(default_factory=Usage)
-    cost: float = 0.0
-    unpriced: int = 0
-
-    def add(self, usage: Usage, cost: float | None, *, attempts: int = 1) -> None:
-        """Add several answers, or one; or, with `attempts=0`, a stream that broke off."""
-        self.attempts += attempts
-        self.usage += usage
-        self.cost += cost or 0.0
-        self.unpriced += cost is None
-
-    def __add__(self, other: UsageTotal) -> UsageTotal:
-        return UsageTotal(
-            self.attempts + other.attempts,
-            self.usage + other.usage,
-            self.cost + other.cost,
-            self.unpriced + other.unpriced,
-        )
-
-    @property
-    def cost_usd(self) -> float | None:
-        """The cost in US dollars, or `None` if a price is unknown."""
-        return None if self.unpriced else round(self.cost, _DIGITS)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the total as JSON values."""
-        return {"attempts": self.attempts, "usage": asdict(self.usage), "cost_usd": self.cost_usd}
 
 
 @dataclass
@@ -93,6 +59,8 @@ class StepCount:
         sent: requests sent, including retries, and those in batches.
         retried: requests sent again after a failure.
         reasks: billed answers to re-asks, which show the model the errors of its previous answer.
+        larger: billed answers to requests with more tokens, after an answer was cut off.
+        fallbacks: the answers of models that were asked after a refusal, by the id of the model.
         batched: the answers that came with batches; `paid` includes them.
         paid: the answers that this run paid for.
         reused: the answers from the store.
@@ -107,6 +75,8 @@ class StepCount:
     sent: int = 0
     retried: int = 0
     reasks: int = 0
+    larger: int = 0
+    fallbacks: dict[str, int] = field(default_factory=dict)
     batched: int = 0
     paid: UsageTotal = field(default_factory=UsageTotal)
     reused: UsageTotal = field(default_factory=UsageTotal)
@@ -293,11 +263,14 @@ class Report:
 
     def _answered(self, event: AnswerReceived) -> None:
         step = self.steps[event.step]
-        step.reasks += event.reask and not event.reused
+        step.reasks += event.cause == "reask" and not event.reused
+        step.larger += event.cause == "larger" and not event.reused
+        if event.fallback:
+            step.fallbacks[event.fallback] = step.fallbacks.get(event.fallback, 0) + 1
         if event.batch and not event.reused:  # it was counted when its batch ended, but for its tokens
-            step.paid.add(event.usage, 0.0, attempts=0)
+            step.paid.add(event.usage, 0.0, attempts=0, saved=event.saved)
         else:
-            (step.reused if event.reused else step.paid).add(event.usage, event.cost)
+            (step.reused if event.reused else step.paid).add(event.usage, event.cost, saved=event.saved)
 
     def _observe_batch(self, event: Event) -> None:
         """Add an event of a batch. Its answers are paid for when it ends, even if no row reads them."""

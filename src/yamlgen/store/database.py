@@ -11,6 +11,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -188,11 +189,11 @@ def create(path: Path) -> None:
     new = path.with_name(f"{path.name}.new")
     with mapped(path):
         new.unlink(missing_ok=True)
-        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(_empty_image(SCRIPTS))
         with closing(sqlite3.connect(new, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             _settle(connection)
-            _apply(connection, 0)
         new.replace(path)
 
 
@@ -210,8 +211,16 @@ def empty(path: Path) -> sqlite3.Connection:
     """
     _check_log(path)
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    _apply(connection, 0)
+    connection.deserialize(_empty_image(SCRIPTS))
     return connection
+
+
+@cache
+def _empty_image(scripts: tuple[str, ...]) -> bytes:  # noqa: ARG001 - the key of the cache
+    """Return the file of an empty database."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        _apply(connection, 0)
+        return connection.serialize()
 
 
 def _settle(connection: sqlite3.Connection) -> None:

@@ -203,6 +203,12 @@ SCRIPTS: Final = (
     ALTER TABLE attempt ADD COLUMN batch INTEGER; -- the batch that it came with; null for a single request
     CREATE INDEX attempt_by_batch ON attempt (run, step) WHERE batch IS NOT NULL;
     """,
+    """
+    ALTER TABLE result ADD COLUMN thinking TEXT;  -- JSON: what the model thought, if the step keeps it; else null
+    ALTER TABLE batch ADD COLUMN headers TEXT;    -- JSON: [[header, environment variable], ...]
+    ALTER TABLE batch ADD COLUMN workspace TEXT;
+    ALTER TABLE batch ADD COLUMN auth TEXT;       -- the kind of the credentials
+    """,
 )
 TO_RETRY: Final = """
     (row.status = 'failed' OR EXISTS (

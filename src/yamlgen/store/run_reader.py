@@ -35,13 +35,14 @@ _RECENT: Final = 200
 _RUNS: Final = "SELECT id, name, started, ended, status, retry, about, report FROM run WHERE status <> 'pruned'"
 _PAST: Final = """
     SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens AS read, output_tokens,
-           request_characters, request
+           request_characters, request, cache_read_input_tokens, seconds, batch
     FROM attempt
-    WHERE step = ? AND requested = ? AND read > 0
+    WHERE step = ? AND requested = ? AND read > 0 AND output_tokens > 0
           AND +run IN (SELECT id FROM run WHERE coalesce(json_extract(about, '$.address'), ?) = ?)
     ORDER BY id DESC LIMIT ?
 """
-"""The plus keeps SQLite from sorting all answers of these runs: it reads the newest first, and only a few."""
+"""A refusal without output tells nothing of the length of answers. The plus keeps SQLite from sorting all answers of
+these runs: it reads the newest first, and only a few."""
 
 _ROWS: Final = """
     SELECT row.number, row.status, source.row, row.results FROM row CROSS JOIN source ON source.id = row.source
@@ -200,7 +201,8 @@ class RunReader(ResultReader):
         (attempts, *tokens, cost, priced), (cut, *lost, lost_cost, lost_priced) = each
         usage = {name: kept + gone for name, kept, gone in zip(TOKENS, tokens, lost, strict=True)}
         is_priced = priced + lost_priced == attempts + cut
-        return {"attempts": attempts, "usage": usage, "cost_usd": round(cost + lost_cost, 9) if is_priced else None}
+        total = round(cost + lost_cost, 9) if is_priced else None
+        return {"attempts": attempts, "usage": usage, "cost_usd": total, "cache_saved_usd": None}
 
     def batches(self, run: int) -> list[BatchRecord]:
         """Return the batches that a run has posted or waited for last, in the order in which they were begun."""
@@ -223,7 +225,8 @@ class RunReader(ResultReader):
         unknown = "" if self.place.simulated else answerer  # runs of older versions do not record who answered
         recent = self._each(_PAST, step, request.get("model"), unknown, answerer, _RECENT)
         settings = _settings(request)
-        return PastAnswers.of(row[:3] for row in recent if _settings(self._read(unpacked, row[3])) == settings)
+        same = [row for row in recent if _settings(self._read(unpacked, row[3])) == settings]
+        return PastAnswers.of((row[:3] for row in same), (row[4:6] for row in same if row[6] is None))
 
     def sizes(self, run: RunEntry) -> Iterator[tuple[str, str, str, int, int]]:
         """Yield each answer that the rows of a run are made of, also those of earlier runs.

@@ -186,6 +186,12 @@ class RunRecorder:
         reused = not (own and batch in self.batches.arrived)
         return replace(attempt, reused=reused, batched=batch is not None, own=own)
 
+    def had_fallbacks(self, number: int) -> bool:
+        """Return whether the request of an answer named fallback models."""
+        with mapped(self._path):
+            (request,) = self._reader.execute("SELECT request FROM attempt WHERE id = ?", (number,)).fetchone()
+            return "fallbacks" in unpacked(request)
+
     def answered(self, key: bytes) -> int:
         """Return the number of answers of a key.
 
@@ -316,6 +322,9 @@ class _StoredAttempts:
 
     def answered(self, key: bytes) -> int:
         return self.run_recorder.answered(key)
+
+    def had_fallbacks(self, attempt: Attempt) -> bool:
+        return self.run_recorder.had_fallbacks(attempt.number)
 
     async def record(self, key: bytes, setup: bytes, request: Mapping[str, JSON], attempt: Attempt) -> Attempt:
         return await self.run_recorder.record(key, self.step, request, attempt, setup)

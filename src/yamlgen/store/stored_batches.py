@@ -27,6 +27,7 @@ from yamlgen.batches.batch_store import (
     State,
     entry_from,
 )
+from yamlgen.steps.config_fields import Auth
 from yamlgen.store.codec import packed, packed_text, text_of, unpacked
 from yamlgen.store.database import mapped
 from yamlgen.store.refused_requests import RefusedRequests
@@ -45,11 +46,11 @@ _PAST: Final = 20
 
 _RECORD: Final = (
     "id, run, step, state, remote, requests, size, betas, most, intended, created, ended, counts, cost, "
-    "base_url, api_key_env, api_version, simulated"
+    "base_url, api_key_env, api_version, simulated, headers, workspace, auth"
 )
 _BEGIN: Final = insertion(
     *("batch", "run", "step", "state", "requests", "size", "betas", "cost"),
-    *("base_url", "api_key_env", "api_version", "simulated"),
+    *("base_url", "api_key_env", "api_version", "simulated", "headers", "workspace", "auth"),
 )
 _ADD: Final = insertion(
     *("batch_request", "batch", "key", "setup", "variant", "requested", "request_characters", "length"),
@@ -159,6 +160,9 @@ class StoredBatches:
             "api_key_env": origin and origin.api_key_env,
             "api_version": origin and origin.api_version,
             "simulated": origin and origin.simulated,
+            "headers": origin and json.dumps(origin.headers),
+            "workspace": origin and origin.workspace,
+            "auth": origin and origin.auth,
         }
         number: int = await self._submit(lambda connection: connection.execute(_BEGIN, values).lastrowid)
         return number
@@ -336,7 +340,8 @@ def batch_records(connection: sqlite3.Connection, which: str, *values: Any) -> l
 
 
 def _record(number: int, run: int, step: str, state: str, *values: Any) -> BatchRecord:
-    remote, requests, size, betas, most, *times, counts, cost, base_url, api_key_env, api_version, simulated = values
+    remote, requests, size, betas, most, *times, counts, cost = values[:-7]
+    base_url, api_key_env, api_version, *more = values[-7:]
     intended, created, ended = (None if time is None else datetime.fromisoformat(time) for time in times)
     return BatchRecord(
         number,
@@ -353,5 +358,13 @@ def _record(number: int, run: int, step: str, state: str, *values: Any) -> Batch
         ended,
         None if counts is None else json.loads(counts),
         cost if state == State.COLLECTED else None,
-        None if base_url is None else BatchOrigin(base_url, api_key_env, api_version, bool(simulated)),
+        None if base_url is None else BatchOrigin(base_url, api_key_env, api_version, *_origin(*more)),
     )
+
+
+def _origin(
+    simulated: int, headers: str | None, workspace: str | None, auth: Auth | None
+) -> tuple[bool, tuple[tuple[str, str], ...], str, Auth]:
+    """Return the last fields of the origin of a batch; a batch of an older version has no headers."""
+    named = tuple((name, env) for name, env in json.loads(headers or "[]"))
+    return bool(simulated), named, workspace or "", auth or "key"

@@ -19,7 +19,7 @@ TOKENS: Final = tuple(Usage.__dataclass_fields__)
 
 _UNKNOWN_CAUSE: Final = "the cause is unknown, because the run was made by an earlier version of yamlgen"
 
-_RESULT: Final = "SELECT id, step, status, value, error, attempts FROM result WHERE id = ?"
+_RESULT: Final = "SELECT id, step, status, value, error, attempts, thinking FROM result WHERE id = ?"
 _ATTEMPT: Final = (
     "SELECT run.name, attempt.received, attempt.model, attempt.stop_reason, attempt.request_id, attempt.cost, "
     "attempt.seconds, CASE WHEN attempt.batch IS NULL THEN NULL ELSE coalesce(batch.remote, 'deleted') END, "
@@ -39,6 +39,7 @@ class StoredResult:
         value: the value as JSON; `None` if the step failed.
         error: the error if it failed, or why it is null, or the items that failed and are null; compressed JSON.
         attempts: the attempts as JSON: for each its number, validation errors, case, and notes.
+        thinking: what the model thought, as JSON; `None` if it is not kept, or there is none.
     """
 
     number: int
@@ -47,6 +48,7 @@ class StoredResult:
     value: str | None
     error: bytes | None
     attempts: str
+    thinking: str | None = None
 
 
 @dataclass(slots=True)
@@ -158,6 +160,12 @@ class ResultReader:
         with mapped(self._path):
             known = [each for each in row.results if each.status != "failed" and each.step in steps]
             return {each.step: json.loads(each.value or "null") for each in known}
+
+    def thinking(self, row: StoredRow, steps: AbstractSet[str]) -> dict[str, JSON]:
+        """Return what the models of these steps thought, by step; null where it is not kept."""
+        with mapped(self._path):
+            known = [each for each in row.results if each.status != "failed" and each.step in steps]
+            return {each.step: json.loads(each.thinking or "null") for each in known}
 
     def error(self, result: StoredResult) -> dict[str, JSON] | None:
         """Return the error of a step (code, message, hint, request); `None` if it did not fail."""

@@ -119,8 +119,10 @@ def result_of(step: str, made: Answer | RowError) -> StepResult:
         status, value, code, error = "failed", None, str(made.code), packed(_error_json(made))
         failed = _failed_requests(made.parts or (made,))
     key = made.key or None
+    thought = text_of(made.thinking) if isinstance(made, Answer) and made.thinking is not None else None
     failed_parts = (part for first, code, newest in failed for part in (first, code, str(newest)))
-    digest = short_digest(step, key, status, value, error, attempts, *failed_parts)
+    thoughts = () if thought is None else (thought,)  # without it, digests are the same as before there was any
+    digest = short_digest(step, key, status, value, error, attempts, *failed_parts, *thoughts)
     values = {
         "digest": digest,
         "step": step,
@@ -130,6 +132,7 @@ def result_of(step: str, made: Answer | RowError) -> StepResult:
         "code": code,
         "error": error,
         "attempts": attempts,
+        "thinking": thought,
     }
     return StepResult(values, failed)
 
@@ -175,9 +178,10 @@ def _failed_requests(errors: tuple[RowError, ...], *, of_nulls: bool = False) ->
     entries.
     """
     return [
-        (each.key, str(each.code), max((attempt.number for attempt in each.attempts), default=0))
+        (key, str(each.code), max((attempt.number for attempt in each.attempts), default=0))
         for each in errors
-        if (each.key or of_nulls) and each.code is not Code.NOT_STORED
+        for key in (*each.refused, each.key)
+        if (key or of_nulls) and each.code is not Code.NOT_STORED
     ]
 
 

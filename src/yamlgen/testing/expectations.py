@@ -22,7 +22,7 @@ from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.jinja_environment import render
 from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.narrowing import Path, path_of
-from yamlgen.expressions.static_types import NamespaceView, SchemaView, TypeView
+from yamlgen.expressions.static_types import ANYTHING, NamespaceView, SchemaView, TypeView
 from yamlgen.expressions.template_checks import TemplateAnalysis
 from yamlgen.expressions.type_inference import INTEGER
 from yamlgen.planning.finding_reports import causes, read_template, string_condition
@@ -68,11 +68,14 @@ def views_of_one(plan: Plan, columns: Columns | None) -> dict[str, TypeView]:
     known = Columns((), closed=True) if columns is None else columns
     row = {name: SchemaView.of(Type(known.types.get(name, {})), f"row.{name}") for name in known.names}
     steps = {step.name: SchemaView.of(Type(step.type.value), f"steps.{step.name}") for step in plan.steps}
+    thoughts: dict[str, TypeView] = {step.name: ANYTHING for step in plan.steps if step.keeps_thinking}
+    thinking = {"thinking": NamespaceView(Code.UNKNOWN_STEP, "step", thoughts)} if thoughts else {}
     params = {name: SchemaView.of(Type(each.value), f"params.{name}") for name, each in plan.declared.items()}
     return {
         "row": NamespaceView(Code.UNKNOWN_COLUMN, "column", row, complete=True),
         "steps": NamespaceView(Code.UNKNOWN_STEP, "step", steps),
         "params": NamespaceView(Code.UNKNOWN_PARAM, "parameter", params),
+        **thinking,
         "output": _of_outputs(plan.outputs, "output", _written),
     }
 

@@ -20,7 +20,7 @@ from yamlgen.claude.requests import RequestBuilder, RequestMode
 from yamlgen.claude.streams import UNREAD
 from yamlgen.errors import Code, RowError
 from yamlgen.planning.plan import Plan
-from yamlgen.steps.plan_step import PlanStep
+from yamlgen.steps.plan_step import PlanStep, Variant
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.stored_results import StoredAttempt, StoredResult, StoredRow
 from yamlgen.testing.recordings import Recording, fingerprint_of, row_digest, schema_fingerprint
@@ -133,7 +133,9 @@ class _Extractor:
         """Yield what was answered and refused for a row."""
         columns = self._run_reader.columns(row)
         stand_ins = stand_ins_of(self._redact, columns)
-        scope = self._plan.scope(columns, self._run_reader.values(row, {each.step for each in row.results}))
+        names = {each.step for each in row.results}
+        thinking = self._run_reader.thinking(row, names)
+        scope = self._plan.scope(columns, self._run_reader.values(row, names), thinking)
         for result in row.results:
             step = self._steps.get(result.step)
             samples = {} if step is None or step.is_single else _samples(step, scope)
@@ -192,26 +194,31 @@ class _Extractor:
             for sample in sorted(set(samples.values()) or {0}):
                 yield self._recording(result.step, each["request"], sample, stand_ins, self._day, refusal=refusal)
 
-    def _fallbacks_of(self, step: PlanStep) -> Iterator[tuple[JSON, dict[str, JSON]]]:
-        """Yield the settings of requests that are sent after the refusal of a schema, each with the native ones."""
+    def _address(self, variant: Variant) -> str:
+        """Return the address that the run has recorded for a model."""
+        about = self._run.about
+        return str((about.get("addresses") or {}).get(variant.name) or about.get("address") or "")
+
+    def _fallbacks_of(self, step: PlanStep) -> Iterator[tuple[JSON, dict[str, JSON], str]]:
+        """Yield the settings of requests that are sent after the refusal of a schema, the native ones, the address."""
         if step.schema is None:
             return
         from yamlgen.claude.structured import StructuredOutput  # noqa: PLC0415 - instructor, which takes half a second
 
-        for variant in step.variants:
+        for variant in step.every_variant:
             structured = StructuredOutput(step.name, step.schema, variant.settings, variant.mode)
             if structured.other is None:
                 continue
             builder = RequestBuilder(variant.settings)
             native = builder.body(_NO_PROMPT, RequestMode(structured))
-            yield _settings(builder.body(_NO_PROMPT, RequestMode(structured.other))), native
+            yield _settings(builder.body(_NO_PROMPT, RequestMode(structured.other))), native, self._address(variant)
 
     def _schemas(self, found: Recording) -> Iterator[Recording]:
         """Yield the refusal of a schema, if a request shows that the schema was refused."""
-        for settings, native in self._fallbacks.get(found.step, ()):
+        for settings, native, address in self._fallbacks.get(found.step, ()):
             if _settings(found.request) == settings:
                 form, model = native["output_config"]["format"], native["model"]
-                refusal = self._refusal_of(native)
+                refusal = self._refusal_of(native, address)
                 request = {"model": model, "output_config": {"format": form}}
                 yield Recording(
                     schema_fingerprint(self._api_version, model, form),
@@ -223,9 +230,8 @@ class _Extractor:
                     simulated=found.simulated,
                 )
 
-    def _refusal_of(self, native: Mapping[str, JSON]) -> Refusal:
+    def _refusal_of(self, native: Mapping[str, JSON], address: str) -> Refusal:
         """Return the stored refusal of a schema."""
-        address = str(self._run.about.get("address") or "")
         stored = self._run_reader.refusal(AnswerKeys(address, self._api_version).schema(native))
         return stored or Refusal(_REFUSED, _NOT_NATIVE)
 

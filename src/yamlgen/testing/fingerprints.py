@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from yamlgen.canonical_json import digest
 from yamlgen.claude.answer_keys import AnswerKeys, keyed
@@ -27,10 +28,15 @@ class Fingerprints(AnswerKeys):
     """
 
     address: str = field(default="", init=False)
+    workspace: str = field(default="", init=False)
     stand_ins: Mapping[int, StandIns] = field(default_factory=dict)
     store_keys: AnswerKeys | None = None
     noted: dict[tuple[bytes, str], tuple[bytes, Mapping[str, JSON]]] = field(default_factory=dict)
     originals: dict[tuple[bytes, str], bytes] = field(default_factory=dict)
+
+    def with_betas(self, betas: Sequence[str]) -> Self:
+        """Return the fingerprints of the requests of a model, which do not contain its betas; the keys do."""
+        return self if self.store_keys is None else replace(self, store_keys=self.store_keys.with_betas(betas))
 
     def keys(self, body: Mapping[str, JSON], context: RequestContext) -> tuple[bytes, ...]:
         """Return the fingerprint of a request."""

@@ -140,11 +140,12 @@ def _scope_of_one(
 ) -> dict[str, Any]:
     """Return what the conditions of a case of one row read: `output` is a list for an output with `for_each`."""
     row = next(run_reader.rows(run))
-    values = run_reader.values(row, frozenset(step.name for step in case.plan.steps))
+    names = frozenset(step.name for step in case.plan.steps)
     outputs = [
         each.rows if each.output.config.for_each is not None else next(iter(each.rows), None) for each in written
     ]
-    scope = {"row": run_reader.columns(row), "steps": values, "params": dict(case.plan.params)}
+    values, thinking = run_reader.values(row, names), run_reader.thinking(row, names)
+    scope = case.plan.scope(run_reader.columns(row), values, thinking)
     return {**scope, "output": _by_name(written, outputs)}
 
 

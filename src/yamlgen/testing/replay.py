@@ -12,7 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -22,7 +22,7 @@ from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.answer_recording import Accounting
 from yamlgen.claude.prices import price_function_of
 from yamlgen.claude.provider import ClaudeProvider
-from yamlgen.claude.usage import charge_of, usage_of
+from yamlgen.claude.usage import usage_of
 from yamlgen.engine.local_engine import LocalEngine
 from yamlgen.engine.trial_rows import UnreadRows
 from yamlgen.errors import Code, LimitReached, RowError
@@ -44,7 +44,7 @@ from yamlgen.testing.recordings import RecordedAnswers, Recording, RecordingKey
 from yamlgen.testing.replayed_limits import ReplayedLimits
 from yamlgen.testing.stand_ins import NOTHING_HIDDEN, StandIns, stand_ins_of, staying_value
 from yamlgen.testing.suite import CheckedCase
-from yamlgen.value_objects import JSON, Attempt, Charge, InputRow, Refusal
+from yamlgen.value_objects import JSON, Attempt, InputRow, Refusal
 
 _NOWHERE: Final = "http://127.0.0.1:0"
 """An address that cannot be reached."""
@@ -164,8 +164,7 @@ class ReplayRecorder(RunRecorder):
             self.originals.setdefault(found.key, {}).setdefault(original, (context.step, context.row))
         stand_ins = self._fingerprints.stand_ins.get(context.row, NOTHING_HIDDEN)
         response: dict[str, JSON] = {**_MESSAGE, **stand_ins.restore(dict(found.response))}
-        usage = usage_of(response)
-        cost = self._cost(str(found.request.get("model")), charge_of(response, usage))
+        usage, cost = usage_of(response), self._cost(str(found.request.get("model")), response)
         attempt = Attempt(response, usage, cost=cost, reused=True, number=self._numbers + 1)
         values = attempt_values(key, self._run, context.step, _no_request(found.request.get("model")), attempt)
         # Its number is known before it is written: only this object writes attempts, one after the other.
@@ -175,9 +174,9 @@ class ReplayRecorder(RunRecorder):
         self.submit(lambda connection: connection.execute(ATTEMPT, values))
         return attempt
 
-    def _cost(self, model: str, charge: Charge) -> float | None:
+    def _cost(self, model: str, response: Mapping[str, JSON]) -> float | None:
         """Return what an answer has cost, at the price of today."""
-        return _accounting(model, self._prices[model]).cost(charge) if model in self._prices else None
+        return _accounting(model, self._prices[model]).cost_of(response) if model in self._prices else None
 
     def has(self, key: bytes, context: RequestContext) -> bool:
         """Return whether a request has a recording."""
@@ -250,6 +249,9 @@ class _RecordedAttempts:
     def answered(self, key: bytes) -> int:  # noqa: ARG002 - for requests that are sent
         return 0
 
+    def had_fallbacks(self, attempt: Attempt) -> bool:  # noqa: ARG002 - a recording does not tell
+        return True
+
     async def record(self, *_: object, **__: object) -> Attempt:
         raise AssertionError(_SENDS_NOTHING)
 
@@ -269,6 +271,14 @@ class _RecordedAttempts:
         raise AssertionError(_SENDS_NOTHING)
 
 
+def _at_one_address(plan: Plan) -> Plan:
+    """Return a plan whose models have no connections of their own: equal requests to two addresses are numbered."""
+    steps = (
+        replace(step, variants=tuple(replace(each, connection=None) for each in step.variants)) for step in plan.steps
+    )
+    return replace(plan, steps=tuple(steps))
+
+
 @asynccontextmanager
 async def replay(
     case: CheckedCase,
@@ -277,7 +287,7 @@ async def replay(
     *,
     redact: Sequence[str] = (),
     cancellation: Cancellation | None = None,
-    store_keys: AnswerKeys | None = None,
+    store_keys: Mapping[str, AnswerKeys] | None = None,
 ) -> AsyncIterator[ReplayedCase]:
     """Run the rows of a case on recordings. Several cases can be run at once on one event loop.
 
@@ -287,16 +297,21 @@ async def replay(
         emit: receives the events of the run.
         redact: the expressions whose values the recordings do not contain.
         cancellation: ends the run early.
-        store_keys: computes the keys of answers in the store of the pipeline, if the found answers are wanted for it.
+        store_keys: what computes the keys of answers in the store of the pipeline, by the names of the plan's variants,
+            if the found answers are wanted for it.
 
     Raises:
         YamlgenError: the run could not start or ended early.
     """
-    plan, listen = case.plan, emit or (lambda _: None)
+    plan, listen = _at_one_address(case.plan), emit or (lambda _: None)
     stand_ins: dict[int, StandIns] = {}
     visible: dict[int, JSON] = {}
-    fingerprints = Fingerprints(plan.runtime.api_version, stand_ins=stand_ins, store_keys=store_keys)
-    provider = ClaudeProvider(plan.runtime, base_url=_NOWHERE, simulator=_ANSWERER, keys=fingerprints)
+    fingerprints = Fingerprints(plan.runtime.api_version, stand_ins=stand_ins)
+
+    def keys(variant: str) -> AnswerKeys:
+        return replace(fingerprints, store_keys=(store_keys or {}).get(variant))
+
+    provider = ClaudeProvider(plan.runtime, base_url=_NOWHERE, simulator=_ANSWERER, keys=keys)
 
     def rows() -> Iterator[InputRow]:
         return _noting(case.rows(), redact, stand_ins, visible)

@@ -18,7 +18,7 @@ from yamlgen.expressions.rendered_parts import Path, paths_of, rendered_parts
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.plan_step import PlanStep
-from yamlgen.steps.step_template import StepTemplate
+from yamlgen.steps.step_template import SENT, StepTemplate
 from yamlgen.testing.line_ends import with_lf
 from yamlgen.testing.stand_ins import NOTHING_HIDDEN, StandIns
 from yamlgen.value_objects import JSON, Prompt
@@ -112,9 +112,11 @@ def _is_sent(prompt: Prompt, row: MissedRow, texts: Mapping[str, str]) -> bool:
 
 
 def _of(step: PlanStep, scope: Scope, row: MissedRow, prompt: Prompt) -> Iterator[tuple[str, list[SentPart]]]:
-    unused = list(step.of("system", "user", "assistant", "turns"))
+    unused = list(step.of(*SENT, "turns"))
     told: list[tuple[str, str, str]] = [("system", "system", prompt.system or "")]
-    told += [(f"messages[{index}]", each.role, text_of(each.content)) for index, each in enumerate(prompt.messages)]
+    for index, each in enumerate(prompt.messages):
+        role = "system_turn" if each.role == "system" else each.role
+        told.append((f"messages[{index}]", role, text_of(each.content)))
     for field, role, text in with_lf(told):
         for template in unused:
             parts = _parts(template, role, text, scope)
