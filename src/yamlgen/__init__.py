@@ -4,6 +4,7 @@ The functions match the commands of the command line:
 
 - `init`, `validate`, `load`, `render`, `plan`, `run` and `retry` work on a pipeline file. `aplan`, `arun` and `aretry`
   are the async versions of `plan`, `run` and `retry`.
+- `doctor` checks whether a run would work, and `adoctor` is its async version.
 - `status` tells whether pipelines are up to date, and `astatus` is its async version. `lock` writes their locks.
 - `test` runs the tests of pipelines on recorded answers, and `atest` is its async version. `cases_from_run` writes
   tests out of a run.
@@ -24,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from yamlgen.api.commands import aplan, aretry, arun, plan, retry, run
     from yamlgen.api.differences import DiffReport, adiff, diff
+    from yamlgen.api.doctor import adoctor, doctor
+    from yamlgen.api.doctor_report import DoctorReport, HealthCheck
     from yamlgen.api.history import Pruning, cancel, export, failures, prune, rows, runs, show
     from yamlgen.api.loaded_pipeline import Pipeline
     from yamlgen.api.loading import load, validate
@@ -49,7 +52,9 @@ _HOMES = {
     "AnthropicLLM": "yamlgen.llm.llm",
     "Diagnostic": "yamlgen.diagnostics",
     "DiffReport": "yamlgen.api.differences",
+    "DoctorReport": "yamlgen.api.doctor_report",
     "Export": "yamlgen.api.stored_run",
+    "HealthCheck": "yamlgen.api.doctor_report",
     "InvalidPipeline": "yamlgen.diagnostics",
     "LockChange": "yamlgen.api.lock_files",
     "Pipeline": "yamlgen.api.loaded_pipeline",
@@ -64,6 +69,7 @@ _HOMES = {
     "TestReport": "yamlgen.testing.verdicts",
     "YamlgenError": "yamlgen.errors",
     "adiff": "yamlgen.api.differences",
+    "adoctor": "yamlgen.api.doctor",
     "aplan": "yamlgen.api.commands",
     "aretry": "yamlgen.api.commands",
     "arun": "yamlgen.api.commands",
@@ -72,6 +78,7 @@ _HOMES = {
     "cancel": "yamlgen.api.history",
     "cases_from_run": "yamlgen.api.run_cases",
     "diff": "yamlgen.api.differences",
+    "doctor": "yamlgen.api.doctor",
     "export": "yamlgen.api.history",
     "failures": "yamlgen.api.history",
     "init": "yamlgen.api.project_files",
@@ -96,7 +103,9 @@ __all__ = [
     "AnthropicLLM",
     "Diagnostic",
     "DiffReport",
+    "DoctorReport",
     "Export",
+    "HealthCheck",
     "InvalidPipeline",
     "LockChange",
     "Pipeline",
@@ -111,6 +120,7 @@ __all__ = [
     "TestReport",
     "YamlgenError",
     "adiff",
+    "adoctor",
     "aplan",
     "aretry",
     "arun",
@@ -119,6 +129,7 @@ __all__ = [
     "cancel",
     "cases_from_run",
     "diff",
+    "doctor",
     "export",
     "failures",
     "init",

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from yamlgen.forecast import RunForecast as RunForecast  # noqa: PLC0414 - the first event of a run
 from yamlgen.forecast import StepForecast as StepForecast  # noqa: PLC0414
-from yamlgen.value_objects import JSON, Usage
+from yamlgen.value_objects import JSON, Cause, RateLimits, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,10 @@ class AnswerReceived:
     Attributes:
         usage: its tokens.
         cost: its cost in US dollars; `None` if the price is unknown.
-        reask: whether it answers a re-ask.
+        cause: why its request was sent.
         batch: whether it came with a batch of this run. Its cost is then also a part of `BatchEnded`.
+        fallback: the id of the model that answered after the step's own has refused; empty for the step's own.
+        saved: by how many US dollars it cost less than without the prompt cache, if this run has paid for it.
     """
 
     row: int
@@ -82,8 +84,10 @@ class AnswerReceived:
     cost: float | None
     reused: bool
     seconds: float
-    reask: bool
+    cause: Cause = "first"
     batch: bool = False
+    fallback: str = ""
+    saved: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,9 @@ class PaceChanged:
         overloaded: other failures of the server or the connection until now.
         held: seconds for which requests waited for a gate or a quota.
         models: the models of the pipeline in this pool: their aliases, or the id of a model without an alias.
+        quota: the limits that the API shows for this pool; `None` until it has shown one.
+        rate_limit: the name of the rate limit, which several pools may have at different addresses.
+        account: whose rate limit it is.
     """
 
     pool: str
@@ -193,6 +200,9 @@ class PaceChanged:
     overloaded: int
     held: float
     models: tuple[str, ...] = ()
+    quota: RateLimits | None = None
+    rate_limit: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ _ORDER: Final = (
     "cookbook",
     "reference.md",
     "test_reference.md",
+    "api_coverage.md",
     "json.md",
     "errors",
 )

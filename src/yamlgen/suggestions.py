@@ -98,6 +98,12 @@ def listing(words: Iterable[str], most: int = 16) -> str:
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
+def either(words: Iterable[str]) -> str:
+    """Return words as "a, b or c", without repetitions."""
+    *first, last = dict.fromkeys(words)
+    return " or ".join(filter(None, [", ".join(first), last]))
+
+
 def suggestion(word: str, known: Iterable[str], what: str = "known", most: int = 16) -> str | None:
     """Return the hint for an unknown word: the nearest known word, or else the list of known words."""
     words = list(known)

@@ -81,6 +81,7 @@ async def in_thread(work: Callable[[], T]) -> T:
         EnvironmentProblem: the system's limit on threads is reached.
     """
     result: Future[T] = Future()
+    result.set_running_or_notify_cancel()  # a cancelled one would refuse the result
     context = contextvars.copy_context()
 
     def call() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yamlgen.api.preparation import Preparation
-from yamlgen.batches.batch_store import BatchOrigin, State
+from yamlgen.batches.batch_store import State
 from yamlgen.batches.desk import BatchDesk
 from yamlgen.batches.detachment import detached, still_processed, ways_on
 from yamlgen.batches.waits import Waits
@@ -28,9 +28,6 @@ def open_desk(
     batches = ready.session.run_recorder.batches
     if not sends or not (steps or batches.open_batches()):
         return None
-    simulated = ready.simulation is not None
-    runtime = plan.runtime
-    origin = BatchOrigin(ready.provider.address(), runtime.api_key_env, runtime.api_version, simulated)
     return BatchDesk(
         batches,
         steps,
@@ -38,8 +35,8 @@ def open_desk(
         emit=emit,
         allowance=budget,
         waits=Waits(pause=plan.limits.max_pause or MAX_PAUSE),
-        tries=runtime.max_retries + 1,
-        origin=origin,
+        tries=plan.runtime.max_retries + 1,
+        simulated=ready.simulation is not None,
         detach=detach,
     )
 

@@ -134,14 +134,18 @@ def _made(batch: BatchRecord, outcome: Outcome, message: str) -> CanceledBatch:
 
 def _calls(origin: BatchOrigin | None) -> AbstractAsyncContextManager[BatchCalls]:
     """Open the calls of the API to which a batch was posted, with the key of today."""
-    from yamlgen.claude.api_key import key_in  # noqa: PLC0415 - loads the SDK, not needed to list runs
-    from yamlgen.claude.batch_calls import open_batch_calls  # noqa: PLC0415
-    from yamlgen.claude.custom_headers import CustomHeaders, custom_headers  # noqa: PLC0415
-    from yamlgen.claude.error_mapping import ErrorContext  # noqa: PLC0415
+    from yamlgen.claude.batch_calls import open_batch_calls  # noqa: PLC0415 - loads the SDK, not needed to list runs
+    from yamlgen.claude.endpoints import posted_to  # noqa: PLC0415
 
     if origin is None:
         raise EnvironmentProblem("the store does not record where its batches were posted", code=Code.UNREACHABLE)
-    key = "simulated" if origin.simulated else key_in(origin.api_key_env, retries=True)
-    headers = CustomHeaders() if origin.simulated else custom_headers()
-    sender = ErrorContext("", origin.base_url, origin.api_key_env, key, headers.secrets)
-    return open_batch_calls(api_key=key, error_context=sender, timeout=_TIMEOUT, api_version=origin.api_version)
+    endpoint = posted_to(origin)
+    credentials, headers = endpoint.credentials(retries=True), endpoint.headers()
+    headers.check()
+    return open_batch_calls(
+        credentials=credentials,
+        error_context=endpoint.error_context(credentials, headers),
+        timeout=_TIMEOUT,
+        api_version=origin.api_version,
+        headers=headers.own,
+    )

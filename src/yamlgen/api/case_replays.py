@@ -164,6 +164,7 @@ def _missed_row(suite: CheckedSuite, case: CheckedCase, done: ReplayedCase, numb
     stored = done.run_reader.row(done.entry, number)
     names = frozenset(step.name for step in case.plan.steps)
     values = {} if stored is None else done.run_reader.values(stored, names)
+    thinking = {} if stored is None else done.run_reader.thinking(stored, names)
     columns = {} if row is None else with_lf(row.row)
     stand_ins = stand_ins_of(suite.config.redact, columns)
-    return MissedRow(case.place(number), with_lf(case.plan.scope(columns, values)), stand_ins)
+    return MissedRow(case.place(number), with_lf(case.plan.scope(columns, values, thinking)), stand_ins)

@@ -166,8 +166,10 @@ async def _forecast(given: RunsOfFile, repeat: int) -> RunForecast:
         YamlgenError: a run could not start, such as without an API key.
     """
     made = [await estimate(each.pipeline, params=each.case.plan.params, options=given.options) for each in given.runs]
-    if any(each.needs_key for each in made) and not given.options.simulate:
-        ClaudeProvider(given.runs[0].case.plan.runtime).key()  # before a run of another file is paid
+    if not given.options.simulate:
+        plan = given.runs[0].case.plan
+        asking = [name for each in made for name in each.asking]
+        ClaudeProvider(plan.runtime).check_credentials(plan, asking)  # before a run of another file is paid
     steps = tuple(step for each in made for step in each.steps) * repeat
     rows = sum(each.rows for each in made) * repeat
     name = given.suite.shown

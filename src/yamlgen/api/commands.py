@@ -157,8 +157,9 @@ async def aplan(  # noqa: PLR0913 - the options of the command
     seed: int = 0,
     batch: bool | None = None,
     batch_delay: float = 0.0,
+    count: bool = False,
 ) -> RunForecast:
-    """Estimate the requests, tokens and cost of a run. Nothing is sent, and no API key is needed.
+    """Estimate the requests, tokens and cost of a run. Without `count`, nothing is sent, and no API key is needed.
 
     Args:
         pipeline: a pipeline file, or what `load` returned.
@@ -178,6 +179,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         batch: estimate a run that sends all requests in batches (`True`), or none (`False`). Default: `batch` of the
             pipeline.
         batch_delay: seconds after which each simulated batch ends.
+        count: ask the API to count the tokens of some requests to each model, which costs nothing.
 
     If a table of its query is the output of another pipeline, that one must be up to date, and is not estimated.
 
@@ -200,7 +202,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         batch=batch,
         batch_delay=batch_delay,
     )
-    _, last = await estimate_stages(loaded(pipeline, overrides, input, rows), params, options)
+    _, last = await estimate_stages(loaded(pipeline, overrides, input, rows), params, options, count=count)
     if last.forecast is None:
         message = f"the rows of {last.shown} are unknown until {last.waits_for} has run"
         raise UsageError(message, code=Code.MISSING_INPUT, hint=f"plan and run {last.waits_for} first")

@@ -174,7 +174,7 @@ class _Inspection:
         made = PipelineStatus(self.pipeline.shown, "up_to_date", "store" if run else "lock", changes)
         if run is None:
             made = await self.by_lock(plan, made) if changes else made
-        elif changes or run.failed or run.failed_items or run.about["address"] != self.answerer(plan):
+        elif changes or run.failed or run.failed_items or self.is_answered_elsewhere(run, plan):
             made = await self.by_store(plan, made)
         made = self.with_outputs(plan, made, {} if before.run is None else before.run.outputs)
         return await self.with_stages(made)
@@ -192,8 +192,14 @@ class _Inspection:
         last = run.about.get("params", {}) if run is not None else lock.params if lock is not None else {}
         return needed_of(self.pipeline, last)
 
-    def answerer(self, plan: Plan) -> str:
-        return ClaudeProvider(plan.runtime).answerer()
+    def is_answered_elsewhere(self, run: RunEntry, plan: Plan) -> bool:
+        """Return whether a model would be asked at another address, or for another workspace, than in a run."""
+        ends, then = ClaudeProvider(plan.runtime).endpoints(plan), run.about.get("addresses") or {}
+        workspaces = run.about.get("workspaces") or {}
+        return any(
+            end.answerer != then.get(name, run.about["address"]) or end.keys().workspace != workspaces.get(name, "")
+            for name, end in ends.items()
+        )
 
     async def forecast(self, plan: Plan) -> RunForecast | None:
         """Return what a run would send; `None` if its rows can be read only once."""

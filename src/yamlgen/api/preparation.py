@@ -11,7 +11,9 @@ from typing import Final
 from yamlgen.api.loaded_pipeline import Pipeline
 from yamlgen.api.opened_input import opened_input
 from yamlgen.api.run_options import RunOptions
+from yamlgen.api.token_counts import measured_ratios
 from yamlgen.cancellation import Cancellation
+from yamlgen.claude.endpoints import Endpoint
 from yamlgen.claude.prices import price_function_of
 from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.claude.provider_setup import open_provider
@@ -21,11 +23,14 @@ from yamlgen.engine.scheduler import RowScheduler
 from yamlgen.engine.step_runner import StepRunner
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.events import RunForecast
+from yamlgen.forecast import RunDuration
 from yamlgen.interfaces import Model, PriceFunction, RowSink
 from yamlgen.option_names import by_surface
 from yamlgen.planning.estimate import Forecaster
 from yamlgen.planning.plan import Plan
-from yamlgen.planning.request_costs import History
+from yamlgen.planning.request_costs import History, TokenRatio
+from yamlgen.planning.run_duration import duration_of
+from yamlgen.store.api_facts import ApiFacts
 from yamlgen.store.location import StoreLocation, location_of, make_folder
 from yamlgen.store.run_recorder import ReusePolicy
 from yamlgen.store.run_session import StoreSession, locked_connection, open_runs, open_session
@@ -65,11 +70,19 @@ class Preparation:
     price_functions: Mapping[str, PriceFunction | None]
     connection: sqlite3.Connection | None
 
-    async def look_ahead(self, *, quick: bool) -> tuple[RunForecast, frozenset[str]]:
+    def facts(self, endpoint: Endpoint) -> ApiFacts:
+        """Return what the API at an end has shown before."""
+        return ApiFacts(self.session.run_reader.place.folder, endpoint.account)
+
+    async def look_ahead(self, *, quick: bool, count: bool = False) -> tuple[RunForecast, frozenset[str]]:
         """Return the forecast of the run, and the variants whose requests use a tool. Nothing is sent.
 
         Args:
             quick: look at a sample of the rows only, so that it takes no noticeable time.
+            count: ask the API to count the tokens of some requests, which costs nothing.
+
+        Raises:
+            YamlgenError: the API does not count tokens.
         """
         rows = self.source.rows(self.rows, self.plan.columns)
         if quick:
@@ -78,22 +91,40 @@ class Preparation:
         async with self.provider.open(self.plan, Cancellation(), self.session.run_recorder) as models:
             counted = self.forecaster(models)
             await self.go_over(rows, models, counted)
+            if count:
+                ratios = await measured_ratios(self.provider.endpoints(self.plan), counted.samples())
+                counted = self.forecaster(models, counted=ratios)
+                await self.go_over(self.source.rows(self.rows, self.plan.columns), models, counted)
             forecast = replace(counted.forecast(self.rows), simulation=self.simulation)
-            return forecast, asked_by_tool(models)
+            return replace(forecast, duration=self._duration(forecast)), asked_by_tool(models)
+
+    def _duration(self, forecast: RunForecast) -> RunDuration | None:
+        """Return how long a run takes by the limits that were seen last; `None` if none were."""
+        ends, share = self.provider.endpoints(self.plan), self.plan.runtime.quota_share
+        facts = {end.account: self.facts(end) for end in ends.values()}
+        accounts = {name: end.account for name, end in ends.items()}
+        limits = {account: each.limits for account, each in facts.items()}
+        return duration_of(forecast.steps, accounts, limits, share=share, concurrency=self.plan.concurrency)
 
     def forecaster(
-        self, models: Mapping[str, Model], is_left_out: Callable[[str, str, bytes], bool] = lambda *_: False
+        self,
+        models: Mapping[str, Model],
+        is_left_out: Callable[[str, str, bytes], bool] = lambda *_: False,
+        counted: Mapping[str, TokenRatio] | None = None,
     ) -> Forecaster:
         """Return a forecaster for rows that the store answers, with the usage of earlier answers."""
-        run_reader, answerer = self.session.run_reader, self.provider.answerer()
+        run_reader, ends = self.session.run_reader, self.provider.endpoints(self.plan)
         lock = self._lock()
         past: dict[str, History | None] = {
-            variant.name: run_reader.past(step.name, models[variant.name].request(Prompt(None, ())), answerer)
+            variant.name: run_reader.past(
+                step.name, models[variant.name].request(Prompt(None, ())), ends[variant.name].answerer
+            )
             or (None if lock is None else lock.history(step.name, variant.model))
             for step, variant in self.plan.variants
         }
         allows = self.session.run_recorder.allows
-        return Forecaster(self.plan, models, past, self.price_functions, allows, self.is_waiting, is_left_out)
+        prices, waits = self.price_functions, self.is_waiting
+        return Forecaster(self.plan, models, past, prices, allows, waits, is_left_out, counted or {})
 
     def is_waiting(self, key: bytes) -> bool:
         """Return whether the request with a key is in a batch already."""
@@ -128,6 +159,8 @@ async def prepare(
     options: RunOptions,
     holder: str | None = None,
     place: StoreLocation | None = None,
+    *,
+    count: bool = False,
 ) -> AsyncIterator[Preparation]:
     """Open what a run of `plan` needs, for as long as the context lasts.
 
@@ -137,6 +170,7 @@ async def prepare(
         options: how the run differs from the file.
         holder: the name of the run that locks the store to write to it. Default: the store is only read.
         place: the store. Default: that of the pipeline file.
+        count: whether the API is to count tokens.
 
     Raises:
         EnvironmentProblem: there is no input, or the store is in use or cannot be read.
@@ -145,8 +179,8 @@ async def prepare(
     price_functions = {variant.name: price_function_of(variant.model, variant.price) for _, variant in plan.variants}
     _check_prices(plan, price_functions)
     async with AsyncExitStack() as stack:
-        sends, retries = holder is not None, options.retry is not None
-        reached = open_provider(plan.runtime, options.simulation, sends=sends, watched=options.watched, retries=retries)
+        sends, retries = holder is not None or count, options.retry is not None
+        reached = open_provider(plan, options.simulation, sends=sends, watched=options.watched, retries=retries)
         provider = await stack.enter_async_context(reached)
         place = place or location_of(plan.file, options.store, simulated=options.simulate)
         if pipeline.source.query is not None and holder is not None:
@@ -164,17 +198,23 @@ async def prepare(
 
 
 async def estimate(
-    pipeline: Pipeline, *, params: Mapping[str, JSON] | None = None, options: RunOptions | None = None
+    pipeline: Pipeline,
+    *,
+    params: Mapping[str, JSON] | None = None,
+    options: RunOptions | None = None,
+    count: bool = False,
 ) -> RunForecast:
     """Estimate the requests, tokens and cost of a run from every row. Nothing is sent, and no API key is needed.
+
+    With `count`, the API counts the tokens of some requests, which costs nothing.
 
     Raises:
         YamlgenError: the run could not start.
     """
     options = options or RunOptions()
     plan = options.over(pipeline.plan(params))
-    async with prepare(pipeline, plan, options) as run:
-        forecast, _ = await run.look_ahead(quick=False)
+    async with prepare(pipeline, plan, options, count=count) as run:
+        forecast, _ = await run.look_ahead(quick=False, count=count)
         return forecast
 
 

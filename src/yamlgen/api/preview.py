@@ -67,7 +67,7 @@ async def preview(
         drawn = given.selection.sample is not None
         source = given.scan(plan.taken, plan.columns)[0] if drawn else given
         found = _row(source, plan, row, tell)
-    simulated = open_provider(plan.runtime, SimulatorSettings())
+    simulated = open_provider(plan, SimulatorSettings())
     async with simulated as provider, provider.open(plan, Cancellation()) as models, as_asked(plan) as asked:
         return await requests_of(plan, models, {**models, **asked}, found, tell=tell)
 
@@ -84,7 +84,7 @@ async def as_asked(plan: Plan) -> AsyncIterator[Mapping[str, Model]]:
         with suppress(YamlgenError):
             if place.exists:
                 session = stack.enter_context(open_session(place, ReusePolicy(offline=True)))
-                provider = await stack.enter_async_context(open_provider(plan.runtime, None))
+                provider = await stack.enter_async_context(open_provider(plan, None))
                 models = await stack.enter_async_context(provider.open(plan, Cancellation(), session.run_recorder))
         yield models
 
@@ -152,7 +152,7 @@ class _RowRequests:
         outputs: dict[str, Answer] = {}
         invented: set[str] = set()
         for step in self.plan.ordered():
-            scope = self.plan.scope(self.row.row, {name: answer.value for name, answer in outputs.items()})
+            scope = self.plan.scope_of(self.row.row, outputs)
             absent = {name for name, answer in outputs.items() if answer.is_absent}
             seen = tuple(sorted(step.needs & invented))
             try:

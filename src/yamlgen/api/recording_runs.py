@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from yamlgen.api.case_runs import CaseRun, CaseRunner, RunsOfFile
 from yamlgen.api.run_options import RunOptions
 from yamlgen.api.test_files import OpenedSuite
-from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.claude.provider_setup import open_provider
 from yamlgen.data.row_identity import without_number
@@ -163,8 +162,8 @@ class _Book:
 async def _share(suite: CheckedSuite, case: CheckedCase, known: RecordedAnswers, options: RunOptions) -> None:
     """Add the recorded answers of a case to the store of its pipeline, so that they are not paid for again."""
     plan = case.plan
-    async with open_provider(plan.runtime, options.simulation, sends=False) as provider:
-        keys = AnswerKeys(provider.answerer(), plan.runtime.api_version, provider.headers().betas)
+    async with open_provider(plan, options.simulation, sends=False) as provider:
+        keys = {name: end.keys() for name, end in provider.endpoints(plan).items()}
     async with replay(case, known, redact=suite.config.redact, store_keys=keys) as replayed:
         found = replayed.found
     if found:
@@ -185,12 +184,16 @@ def left_in(path: Path, stand_ins: Iterable[str]) -> Iterator[str]:
 
 
 def secrets_of(plan: Plan) -> list[str]:
-    """Return the API key and the secret headers of this environment, which no file may contain."""
+    """Return the keys, tokens and secret headers of this environment, which no file may contain."""
     provider, found = ClaudeProvider(plan.runtime), list[str]()
     with suppress(YamlgenError):
-        found.append(provider.key())
+        for end in provider.endpoints(plan).values():
+            with suppress(YamlgenError):
+                credentials = end.credentials()
+                credentials.close()
+                found += credentials.secrets()
     with suppress(YamlgenError):
-        found += provider.headers().secrets
+        found += provider.headers(plan).secrets
     return found
 
 

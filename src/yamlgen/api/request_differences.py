@@ -128,7 +128,7 @@ async def _requests(comparer: PipelineComparer, side: LoadedSide | None, step: s
 async def _requests_of(comparer: PipelineComparer, side: LoadedSide, step: str, name: str) -> list[Preview] | None:
     async with (
         opened(side, comparer.options) as (ready, rows, log),
-        open_provider(side.plan.runtime, SimulatorSettings()) as simulated,
+        open_provider(side.plan, SimulatorSettings()) as simulated,
     ):
         wanted, number = identities(name), number_of(name)
         row: InputRow | None = None

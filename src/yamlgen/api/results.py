@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from yamlgen.data.row_identity import row_name
 from yamlgen.errors import Code, UsageError
 from yamlgen.reports.batch_progress import BatchProgress
-from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first
+from yamlgen.reports.bill import UsageTotal
+from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, StepCount, largest_first
 from yamlgen.value_objects import JSON, Usage
 
 if TYPE_CHECKING:  # a list of runs does not load the formats, and a summary not the store

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from yamlgen.api.asked_models import models_asked, note_limits
 from yamlgen.api.batch_desk import count_open, leaving, left_open, open_desk
 from yamlgen.api.chosen_outputs import chosen_paths, find_output
 from yamlgen.api.confirmation import Confirm, check_confirmed
@@ -113,13 +114,14 @@ async def execute(  # noqa: PLR0913 - the parts of a run
     async with prepare(pipeline, plan, options, f"run {name}") as ready:
         asks = plan.limits.confirm_above_usd is not None and not options.yes
         forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question needs the forecast of all rows
-        if forecast.needs_key and not options.offline:
-            ready.provider.key()  # without one it ends here; an unforeseen request checks again
+        if not options.offline:  # without credentials it ends here; an unforeseen request checks again
+            ready.provider.check_credentials(plan, forecast.asking)
         with work.made_ready(ready) as staging:
             for message in ready.source.told:
                 work.tell(RunWarned(message))
             work.tell(forecast)
             check_confirmed(forecast, plan, options, confirm)
+            work.sends = forecast.sends and not options.offline and tested is None
             done = await work.go(ready, by_tool, staging)
     if not options.lock or tested is not None:
         return done
@@ -160,6 +162,7 @@ class _RunExecution:
         self.counts: dict[str, OutputCounts] = {}
         self.digest = RowsDigest()
         self.locked: Lock | None = None
+        self.sends = False
 
     def tell(self, event: Event) -> None:
         for listener in self.listeners:
@@ -235,7 +238,8 @@ class _RunExecution:
         )
         engine = LocalEngine(self.plan, ready.provider, ready.session.run_recorder, self.tell, self.cancellation, desk)
         try:
-            await engine.run(self.digest.of(rows()), UnreadRows(ready.rows, rows))
+            async with models_asked(ready, self.tell, sends=self.sends):
+                await engine.run(self.digest.of(rows()), UnreadRows(ready.rows, rows))
             self.undone = engine.undone
         except asyncio.CancelledError:  # do not wait for a reader that does not read
             if printer is not None:
@@ -243,6 +247,7 @@ class _RunExecution:
                 printer = None
             raise
         finally:
+            note_limits(ready, self.report.pace)
             if printer is not None:
                 await printer.close()
 

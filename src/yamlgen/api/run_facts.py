@@ -18,6 +18,7 @@ from yamlgen.value_objects import JSON
 def recorded_facts(pipeline: Pipeline, ready: Preparation, options: RunOptions, paths: OutputPaths) -> dict[str, JSON]:
     """Return what the record of a run says about it, apart from its report."""
     plan = ready.plan
+    address, addresses = _addresses(ready)
     return {
         "pipeline": {
             "name": plan.name,
@@ -30,12 +31,22 @@ def recorded_facts(pipeline: Pipeline, ready: Preparation, options: RunOptions, 
         "input": ready.source.name(),
         "output": paths.names(plan.folder),
         "limit": options.limit,
-        "headers": list(ready.provider.headers().names),
-        "address": ready.provider.answerer(),
+        "headers": list(ready.provider.headers(plan).names),
+        "address": address,
+        **({"addresses": addresses} if addresses else {}),
         "simulated": options.simulate,
         "simulation": ready.simulation,
         "provenance": any(output.config.provenance for output in plan.outputs),
     }
+
+
+def _addresses(ready: Preparation) -> tuple[str, dict[str, JSON]]:
+    """Return who answers most models, and who answers the models with connections of their own, if others do."""
+    ends = ready.provider.endpoints(ready.plan)
+    own = {variant.name for _, variant in ready.plan.variants if variant.connection is not None}
+    first = next((name for name in ends if name not in own), next(iter(ends), None))
+    address = ready.provider.endpoint().answerer if first is None else ends[first].answerer
+    return address, {name: ends[name].answerer for name in ends if ends[name].answerer != address}
 
 
 def stored_facts(
@@ -50,13 +61,14 @@ def stored_facts(
         given: the paths in place of those of the outputs, by name.
         by_tool: the variants whose requests use a tool.
     """
-    plan = ready.plan
+    plan, ends = ready.plan, ready.provider.endpoints(ready.plan)
     return {
         "resolved": resolved(plan, by_tool),
         "options": _repeated(pipeline, options, given),
         "rows": ready.rows,
         "types": {output.name: output.type.value for output in plan.outputs},
         "lock": lock_of(plan).as_json(),
+        "workspaces": {name: keys.workspace for name, end in ends.items() if (keys := end.keys()).workspace},
     }
 
 

@@ -96,9 +96,9 @@ class StageForecast:
 
 
 async def estimate_stages(
-    pipeline: Pipeline, params: Mapping[str, JSON] | None, options: RunOptions
+    pipeline: Pipeline, params: Mapping[str, JSON] | None, options: RunOptions, *, count: bool = False
 ) -> tuple[list[StageForecast], StageForecast]:
-    """Estimate the stages of a pipeline, and the pipeline itself. Nothing is sent.
+    """Estimate the stages of a pipeline, and the pipeline itself. Nothing is sent but, with `count`, free requests.
 
     Raises:
         YamlgenError: a run could not start.
@@ -114,7 +114,7 @@ async def estimate_stages(
         waits_for = stale(each)
         if waits_for is None:
             check_built(each, given, options)
-        forecast = None if waits_for else await estimate(each, params=given, options=options)
+        forecast = None if waits_for else await estimate(each, params=given, options=options, count=count)
         return StageForecast(each.shown, forecast=forecast, waits_for=waits_for)
 
     for stage in stages_behind(pipeline):

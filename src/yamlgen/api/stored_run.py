@@ -147,7 +147,9 @@ class Run:
                 batched = run_reader.batched(run.number)
                 paid = run_reader.paid(run.number).items()
                 steps = {step: {"batched": batched.get(step, 0), "paid": each} for step, each in paid}
-        about = {key: value for key, value in run.about.items() if key not in ("options", "types", "lock")}
+        about = {
+            key: value for key, value in run.about.items() if key not in ("options", "types", "lock", "workspaces")
+        }
         return {
             "run": run.name,
             "status": run.status,

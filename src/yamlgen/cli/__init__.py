@@ -20,6 +20,7 @@ from yamlgen.option_names import cli_option_names
 _COMMANDS: Final = {
     "init": "Create a small pipeline to start from.",
     "validate": "Check pipelines and their tests, and report every error.",
+    "doctor": "Check whether a run would work: key, API, models, quota, disk.",
     "render": "Show a resolved pipeline, its graph, or the requests of one row.",
     "plan": "Estimate the requests, tokens and cost of a run.",
     "run": "Run a pipeline, and write the rows.",
@@ -40,6 +41,7 @@ _COMMANDS: Final = {
 _PAGES: Final = {
     "init": "tutorial",
     "validate": "ci",
+    "doctor": "troubleshooting",
     "render": "steps",
     "plan": "cost",
     "run": "command-line",
@@ -91,7 +93,7 @@ class _Commands(click.Group):
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
             from yamlgen.suggestions import suggestion  # noqa: PLC0415 - only for a mistyped command
 
-            ctx.fail(f"no command `{args[0]}`; {suggestion(args[0], _COMMANDS, 'commands')}")
+            ctx.fail(f"no command `{args[0]}`; {suggestion(args[0], _COMMANDS, 'commands', len(_COMMANDS))}")
         return super().resolve_command(ctx, args)
 
 

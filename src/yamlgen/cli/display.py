@@ -69,7 +69,7 @@ class Display:
         if isinstance(event, RunForecast) and not self.quiet:
             self.say(foretold(event))
         if isinstance(event, RunStarted) and event.headers and not self.quiet:
-            self.say(f"headers of ANTHROPIC_CUSTOM_HEADERS in every request: {', '.join(event.headers)}")
+            self.say(f"further headers in every request: {', '.join(event.headers)}")
         if self.verbose:
             self._print(event)
         self.update(event)

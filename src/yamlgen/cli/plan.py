@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Count every request, as if the store were empty.")
 @store_option
 @batch_option
+@click.option("--count", is_flag=True, help="Let the API count the tokens of some requests, which costs nothing.")
 @click.option("--simulate", is_flag=True, help="Estimate a run with the simulator.")
 @output_format
 @fault_options
@@ -50,12 +51,13 @@ def command(
     overrides: dict[str, str],
     input_path: str | None,
     output_format: str,
+    count: bool,
     **chosen: Any,
 ) -> int:
     """Estimate the requests, tokens and cost of a run.
 
-    Shows for each step the rows, the answers in the store, the requests to send, their tokens and their cost. Nothing
-    is sent, and no API key is needed.
+    Shows for each step the rows, the answers in the store, the requests to send, their tokens and their cost. Without
+    --count, nothing is sent, and no API key is needed.
     """
     from yamlgen.api.argument_parsing import load_with  # noqa: PLC0415 - loads the language
     from yamlgen.api.run_options import RunOptions  # noqa: PLC0415
@@ -64,10 +66,10 @@ def command(
         loaded, given = load_with(pipeline, params, overrides, input_path)
         return loaded, given, RunOptions(**chosen)
 
-    return show_plan(prepare, json_out=output_format == "json")
+    return show_plan(prepare, json_out=output_format == "json", count=count)
 
 
-def show_plan(prepare: Prepare, *, json_out: bool) -> int:
+def show_plan(prepare: Prepare, *, json_out: bool, count: bool = False) -> int:
     """Estimate a run and show the estimate; return the exit code."""
     from yamlgen.api.stage_runs import estimate_stages  # noqa: PLC0415 - loads the engine
     from yamlgen.cli.foreground import tell  # noqa: PLC0415
@@ -77,7 +79,7 @@ def show_plan(prepare: Prepare, *, json_out: bool) -> int:
         loaded, given, options = prepare()
         show(warning for warning in loaded.warnings if warning.code is not Code.MISSING_INPUT)
         with SignalHandler() as interruptions:
-            stages, last = interruptions.wait(estimate_stages(loaded, given, options))
+            stages, last = interruptions.wait(estimate_stages(loaded, given, options, count=count))
     except YamlgenError as error:
         return tell(error, json_out=json_out)
     forecast = last.forecast
@@ -109,7 +111,8 @@ def _can_go_alone(loaded: Pipeline, given: dict[str, Any], options: RunOptions) 
 
 
 def _lines(forecast: RunForecast, narrowing: str) -> list[str]:
-    from yamlgen.cli.summary import column, dollars, foretold, span_told, table  # noqa: PLC0415 - only for text
+    from yamlgen.cli.duration_text import duration_told  # noqa: PLC0415 - only for text
+    from yamlgen.cli.summary import column, dollars, foretold, span_told, table  # noqa: PLC0415
 
     head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens"]
     head.append(column(simulated=forecast.simulation is not None))
@@ -132,10 +135,16 @@ def _lines(forecast: RunForecast, narrowing: str) -> list[str]:
     sending = [step for step in forecast.steps if step.requests]
     notes = ["  estimated:", *(f"    {step.step}: {step.how}" for step in sending)] if sending else []
     notes += ["  re-asks of invalid answers are not included"] if sending else []
+    if forecast.duration is not None:
+        notes.append(f"  {duration_told(forecast.duration)}")
     notes += _batches_told(forecast)
     if any(not step.earlier_answers for step in sending):
         notes.append(f"  for a narrower estimate, run a few rows first: `{narrowing}`")
-    return [foretold(forecast), *table(rows), *notes, *map(_rows_told, forecast.outputs.items()), "  nothing was sent"]
+    counted = sum(step.counted for step in forecast.steps)
+    last = (
+        f"  nothing was billed: the API counted the tokens of {counted} requests" if counted else "  nothing was sent"
+    )
+    return [foretold(forecast), *table(rows), *notes, *map(_rows_told, forecast.outputs.items()), last]
 
 
 def _batches_told(forecast: RunForecast) -> Iterator[str]:
@@ -144,9 +153,9 @@ def _batches_told(forecast: RunForecast) -> Iterator[str]:
 
     least, most = forecast.rounds
     if most == 1:
-        yield f"  {'' if least else 'at most '}1 batch, up to 24 hours"
+        yield f"  {'' if least else 'at most '}1 batch, up to 24 hours, usually less than one"
     elif most and least == most:
-        yield f"  {most} batches one after another, up to 24 hours each"
+        yield f"  {most} batches one after another, up to 24 hours each, usually less than one"
     elif most:
         yield f"  at least {least}, with all re-asks at most {most} batches one after another, up to 24 hours each"
     cost, lower = forecast.cost, forecast.batch_cost

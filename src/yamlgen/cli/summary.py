@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from yamlgen.api.results import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first, row_name
+from yamlgen.cli.duration_text import about as about_told
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style, terminal_width
 from yamlgen.errors import LACKING, LACKING_IN_OUTPUT, Code, near
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _HELD: Final = 0.05
 _LEAST: Final = 0.0001
+_SHOWN: Final = 60.0
+"""The minimum number of seconds that a run takes for its first line to say so."""
+
 SIMULATED: Final = " (simulated)"
 """Follows each amount of dollars that nobody pays."""
 
@@ -84,8 +88,10 @@ def outlay(report: Report) -> list[str]:
     return [
         *table(_fitting([head, *steps])),
         *(f"  {each}" for each in left_out(report)),
+        *(f"  {each}" for each in asked_again(report)),
         *(f"  {each}" for each in _batched(report)),
         _bill(report),
+        *_cache_line(report),
         *_pace_lines(report),
     ]
 
@@ -131,6 +137,18 @@ def left_out(report: Report) -> list[str]:
         if skipped or rows or items:
             phrases.append(f"{name}: {', '.join(skipped + rows + items)}")
     return phrases
+
+
+def asked_again(report: Report) -> list[str]:
+    """Return how many answers each step has from larger requests and from fallback models, as lines."""
+    lines = []
+    for name, step in report.steps.items():
+        told = [f"{counted(step.larger, 'answer')} to requests with more tokens"] if step.larger else []
+        models = sorted(step.fallbacks.items(), key=lambda each: -each[1])
+        told += [f"{counted(count, 'answer')} of {safe(model)} after a refusal" for model, count in models]
+        if told:
+            lines.append(f"{safe(name)}: {', '.join(told)}")
+    return lines
 
 
 def _batched(report: Report) -> list[str]:
@@ -181,6 +199,20 @@ def _bill(report: Report) -> str:
         saved = "" if reused.cost_usd is None else f", saved {dollars(reused.cost_usd, simulated=report.simulated)}"
         bill += f"; {counted(reused.attempts, 'answer')} from the store{saved}"
     return f"  {bill}"
+
+
+def _cache_line(report: Report) -> list[str]:
+    """Return what was read from the prompt cache and written to it; nothing if nothing was."""
+    paid = report.paid
+    read, written = paid.usage.cache_read_input_tokens, paid.usage.cache_creation_input_tokens
+    if not (read or written):
+        return []
+    told = f"  prompt cache: {read:,} tokens read, {written:,} written"
+    saved = paid.cache_saved_usd
+    if saved is None:
+        return [told]
+    amount = dollars(abs(saved), simulated=report.simulated)
+    return [f"{told}, saved {amount}" if saved >= 0 else f"{told}, cost {amount} more than without it"]
 
 
 def pace_told(pace: PaceChanged) -> str:
@@ -263,7 +295,9 @@ def foretold(forecast: RunForecast) -> str:
     price += f" ({span_told(single)} one by one)" if single is not None and single != cost else ""
     s = "" if forecast.requests == 1 else "s"
     requests = f"{about}{range_told(forecast.least_requests, forecast.requests)} request{s}"
-    return f"{known}, {requests} to send{' in batches' * is_batched}: {tokens}, {price}"
+    duration = forecast.duration
+    takes = f", {about_told(duration)}" if duration and duration.seconds[1] >= _SHOWN else ""
+    return f"{known}, {requests} to send{' in batches' * is_batched}: {tokens}, {price}{takes}"
 
 
 def span_told(ends: tuple[float, float]) -> str:
