@@ -70,6 +70,7 @@ class BatchServer:
         slow: the seconds that a single message takes once there are batches.
         key: the key that it accepts.
         posts: the custom ids of each creation that it has accepted.
+        headers: the headers of each call that creates or cancels a batch.
         tries: when creations came, by the monotonic clock.
         billed: how often each custom id has succeeded.
         singles: how often each message was sent by itself.
@@ -81,7 +82,7 @@ class BatchServer:
         self.created, self.asked, self.slow = lambda: None, lambda _: None, 0.0
         self.creations, self.readings, self.statuses = [], [], []
         self.misfortune = lambda _params, _times: None
-        self.batches, self.posts, self.tries = {}, [], []
+        self.batches, self.posts, self.tries, self.headers = {}, [], [], []
         self.billed, self.singles, self.sent, self.calls = Counter(), Counter(), Counter(), Counter()
 
     async def __aenter__(self):
@@ -151,6 +152,7 @@ class BatchServer:
     async def _create(self, request):
         body = await request.json()
         self.tries.append(time.monotonic())
+        self.headers.append(request.headers)
         what = self.creations.pop(0) if self.creations else 200
         if what == CUT_OFF:
             request.transport.abort()
@@ -183,6 +185,7 @@ class BatchServer:
         return web.json_response(self.describe(batch))
 
     async def _cancel(self, request):
+        self.headers.append(request.headers)
         batch = self.batches[request.match_info["id"]]
         batch.canceled = True
         self.end(batch)

@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+gc.disable()  # until the tests are collected: modules are never garbage, and the SDK has thousands of classes
+
 GUARD = Path(__file__).parent / "guard"
 sys.path.insert(0, str(GUARD))
 import sitecustomize  # noqa: E402, F401 - closes this process's sockets; child processes find it by PYTHONPATH
@@ -36,7 +38,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell has its backgro
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _VARIABLES = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE")
-_VARIABLES += ("ANTHROPIC_CUSTOM_HEADERS",)
+_VARIABLES += (
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "ANTHROPIC_CONFIG_DIR",
+    "ANTHROPIC_WORKSPACE_ID",
+    "ANTHROPIC_ORGANIZATION_ID",
+)
+_VARIABLES += ("ANTHROPIC_FEDERATION_RULE_ID", "ANTHROPIC_IDENTITY_TOKEN", "ANTHROPIC_IDENTITY_TOKEN_FILE")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _SHOWN = ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLUMNS", "LINES")
 
@@ -65,7 +73,6 @@ def pytest_collection() -> Generator[None, object, object]:
     What is loaded from now on is not compiled to a file: tests edit modules within the second and the size by which
     Python tells a change.
     """
-    gc.disable()
     try:
         return (yield)
     finally:

@@ -168,7 +168,7 @@ class PipelineProject:
 
     def save(self):
         """Write the pipeline, as its text says or else its document, and its rows."""
-        self.path.write_text(self.text or yaml.safe_dump(self.document, sort_keys=False))
+        self.path.write_text(self.text or yaml.dump(self.document, Dumper=yaml.CSafeDumper, sort_keys=False))
         (self.folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in self.rows))
 
     def run(self, *, stop_after=None, cancel=False, params=None, simulate=False, **options):

@@ -8,6 +8,7 @@ from pathlib import Path
 from batch_requests import params
 from yamlgen.batches.batch_store import BatchOrigin, GatheredRequest
 from yamlgen.claude.batch_calls import open_batch_calls
+from yamlgen.claude.credentials import ApiKey
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.events import BatchPosted, RunStarted
 from yamlgen.reports.report import Report
@@ -36,7 +37,7 @@ def request_of(run, number):
 def calls_at(url):
     """The calls of the batch endpoints at an address."""
     sender = ErrorContext("", url, "ANTHROPIC_API_KEY", KEY)
-    return open_batch_calls(api_key=KEY, error_context=sender, timeout=20)
+    return open_batch_calls(credentials=ApiKey(KEY), error_context=sender, timeout=20)
 
 
 def status_at(url, batch):

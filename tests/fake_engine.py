@@ -81,7 +81,7 @@ class FakeModels:
                 context.observer.sent()
                 value = await models.reply(step, text, context.observer)
                 attempt = Attempt({}, Usage(1, 2), seconds=0.5, cost=0.25)
-                context.observer.received(attempt, reask=False)
+                context.observer.received(attempt, cause="first")
                 return Answer(value, (attempt,))
 
         return FakeModel()

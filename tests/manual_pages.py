@@ -10,6 +10,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _REST = {
@@ -71,11 +72,12 @@ def completed(example: str, whole: str = "") -> str | None:
     An example is whole top-level keys, of which the rest is filled in, or the keys of one step. An example of outputs
     alone is an output of `whole`, the pipeline above it, if there is one.
     """
-    given = yaml.safe_load(example)
+    given = yaml.load(example, LOADER)  # noqa: S506 - the safe one, in C
     if not isinstance(given, dict) or not given.keys().isdisjoint((True, "cases", "repos")):
         return None
     if whole and given.keys() <= _OUTPUTS:
-        rest = {key: value for key, value in yaml.safe_load(whole).items() if key not in _OUTPUTS}
+        above = yaml.load(whole, LOADER)  # noqa: S506
+        rest = {key: value for key, value in above.items() if key not in _OUTPUTS}
         return example + yaml.safe_dump(rest, sort_keys=False)
     model = next(iter(given.get("models", ())), "claude-haiku-5-5")
     if not any(key in _TOP or str(key).startswith("x-") for key in given):

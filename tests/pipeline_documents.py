@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from yamlgen.pipeline.json_schema import committed
 from yamlgen.steps.batch_config import WAIT
+from yamlgen.steps.config_fields import BETA, HEADER, WORKSPACE
 from yamlgen.steps.python.config import CALL
 from yamlgen.steps.step_kinds import KINDS
 
@@ -41,6 +42,9 @@ _PATTERNS = {
     ),
     r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$": st.sampled_from(["0%", "2.5%", "100%"]),
     r"^[1-9][0-9]*(\.[0-9]+)?(MB|GB|MiB|GiB)$": st.sampled_from(["2GB", "512MiB", "1.5GB"]),
+    BETA: st.sampled_from(["task-budgets-2026-03-13"]),
+    HEADER: st.sampled_from(["x-team", "X-Team"]),
+    WORKSPACE: st.sampled_from(["wrkspc_01"]),
     WAIT: st.sampled_from(["1s", "90m", "2h", "30d"]),
     CALL: st.sampled_from(["calls:score", "lib.calls:score"]),
 }

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.client import build_client
+from yamlgen.claude.credentials import ApiKey
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.structured import StructuredOutput
@@ -123,10 +124,13 @@ class ScriptedServer:
         headers: with which headers.
         times: when, by the monotonic clock.
         most: how many requests were in flight at once.
+
+    Unless it `lists` models, it has no route for them, as most gateways, and such requests do not count.
     """
 
-    def __init__(self, *replies):
+    def __init__(self, *replies, lists=False):
         self.replies = list(replies) or [Reply()]
+        self._lists = lists
         self.bodies, self.headers, self.times, self.paths = [], [], [], []
         self.most = self._now = 0
         self.url = ""
@@ -144,6 +148,8 @@ class ScriptedServer:
         await self._runner.cleanup()
 
     async def _answer(self, request):
+        if not self._lists and "/v1/models" in request.path:
+            return web.Response(status=404)
         self._now += 1
         self.most = max(self.most, self._now)
         try:
@@ -223,10 +229,10 @@ class ModelCalls:
         """Note what a stream took that broke off."""
         self.lost.append((usage, cost))
 
-    def received(self, attempt, *, reask):
+    def received(self, attempt, *, cause):
         """Note an attempt, and whether it answers a re-ask."""
         self.attempts.append(attempt)
-        self.reasked.append(reask)
+        self.reasked.append(cause == "reask")
 
 
 @asynccontextmanager
@@ -253,7 +259,7 @@ async def asking(  # noqa: PLR0913 - each is one knob of a test
     )
     structured = None if schema is None else StructuredOutput("answer", json_schema(schema), settings, mode)
     error_context = ErrorContext(settings.id, url, "ANTHROPIC_API_KEY", key)
-    async with build_client(api_key=key, base_url=url, transport=transport) as client:
+    async with build_client(credentials=ApiKey(key), base_url=url, transport=transport) as client:
         yield ModelCalls(
             ClaudeModel(client, settings, error_context, structured=structured, reasks=reasks, timeout=within),
             cancellation,

@@ -42,6 +42,7 @@ BETAS = {
     "computer-use-2025-11-24",
     "context-management-2025-06-27",
     "fallback-credit-2026-07-01",
+    "fast-mode-2026-02-01",
     "inline-tools-2026-08-01",
     "interleaved-thinking-2025-05-14",
     "mcp-client-2025-11-20",

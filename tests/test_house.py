@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions, version
 from itertools import accumulate, combinations
@@ -58,7 +59,7 @@ FLOORS = [
     },
     {"model_capabilities"},
     {"parsing", "token_estimate"},
-    {"formats", "revisions"},
+    {"formats", "prompt_prefixes", "revisions"},
     {"schemas"},
     {"expressions"},
     {"steps"},
@@ -109,10 +110,31 @@ def room(module):
     return (GROUND if floor == 0 else parts[1]), floor
 
 
+@cache
+def tree(path):
+    """The syntax of a module, which many rules read."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def nodes(path):
+    """All of its parts."""
+    return tuple(ast.walk(tree(path)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forgotten():
+    """Do not keep the syntax of all modules for the rest of the run."""
+    yield
+    for each in (tree, nodes, imports):
+        each.cache_clear()
+
+
+@cache
 def imports(path):
     """Every absolute name that a module imports anywhere in it, with the line; relative imports are none of ours."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import | ast.ImportFrom):
             assert not getattr(node, "level", 0), f"{path}:{node.lineno}: a relative import"
             found += imported(node)
@@ -185,8 +207,7 @@ def test_no_two_modules_are_named_alike():
 
 def test_no_two_classes_are_named_alike():
     """No two have one name, whether or not it begins with an underscore; nor do public ones differ by an ending."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in MODULES.values()]
-    names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    names = [node.name for path in MODULES.values() for node in nodes(path) if isinstance(node, ast.ClassDef)]
     assert not [name for name, count in Counter(name.strip("_") for name in names).items() if count > 1]
     assert alike(name for name in names if not name.startswith("_")) == ALIKE_CLASSES.keys()
 
@@ -202,7 +223,7 @@ def runtime_imports(path):
             elif not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
                 walk(child, later if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else found)
 
-    walk(ast.parse(path.read_text(encoding="utf-8")), first)
+    walk(tree(path), first)
     return {name for _, name in first}, later
 
 
@@ -233,7 +254,7 @@ def test_nothing_goes_around_the_guard_of_the_terminal():
     around = {"__stdout__", "__stderr__", "beneath", "fdopen", "FileIO", "secho", "Console", "/dev/tty", "writev"}
     found = set()
     for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             name = getattr(node, "attr", getattr(node, "id", getattr(node, "value", None)))
             if room(module) and room(module)[0] == "cli" and isinstance(name, str) and name in around:
                 found.add((module, name))
@@ -251,7 +272,7 @@ def test_one_module_reads_the_environment():
     looks = re.compile(r"\b(environb?|getenvb?|putenv|unsetenv)\b")
     readers = set()
     for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             names = [node.attr] if isinstance(node, ast.Attribute) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
             readers |= {module for name in names if looks.fullmatch(name)}
@@ -283,7 +304,7 @@ def test_names_say_something():
 
 def test_every_module_says_what_it_owns():
     """Every module begins with a docstring."""
-    assert not [name for name, path in MODULES.items() if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+    assert not [name for name, path in MODULES.items() if not ast.get_docstring(tree(path))]
 
 
 def test_what_is_exported_exists():
@@ -298,8 +319,7 @@ def test_what_is_exported_exists():
 
 def test_what_is_imported_for_types_is_what_is_exported():
     """A type checker sees the same public names as Python does, from the same places."""
-    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    guarded = next(node for node in tree(PACKAGE / "__init__.py").body if isinstance(node, ast.If))
     homes = {alias.name: node.module for node in guarded.body for alias in node.names}
     assert homes == yamlgen._HOMES
 
@@ -403,7 +423,7 @@ def test_every_code_is_used():
     """A code of `errors.Code` that nothing raises is no promise."""
     text = "".join(path.read_text(encoding="utf-8") for name, path in MODULES.items() if name != "yamlgen.errors")
     assert len({code.value for code in Code}) == len(Code.__members__)
-    assert not [name for name in Code.__members__ if not re.search(rf"\bCode\.{name}\b", text)]
+    assert not Code.__members__.keys() - set(re.findall(r"\bCode\.(\w+)", text))
 
 
 def test_the_schema_is_the_one_of_the_models():

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from yamlgen.model_capabilities import tokenizer_of
-from yamlgen.planning.request_costs import MARGIN
-from yamlgen.token_estimate import tokens_in, tokens_of
+from yamlgen.token_estimate import MARGIN, tokens_in, tokens_of
 
 NEW, OLD = "claude-sonnet-5-5", "claude-haiku-4-5"
 TEXTS = json.loads(Path(__file__).with_name("scripts.json").read_text(encoding="utf-8"))

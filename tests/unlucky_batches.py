@@ -22,7 +22,7 @@ from yamlgen.api.run_execution import execute
 from yamlgen.api.run_options import RunOptions
 from yamlgen.batches.batch_api import BatchCallFailed, RemoteBatch
 from yamlgen.cancellation import Cancellation
-from yamlgen.claude import provider
+from yamlgen.claude import open_endpoint
 from yamlgen.claude.response_checks import RawAnswer
 from yamlgen.claude.sending import SingleRequestSender
 from yamlgen.errors import Code, RunStopped, YamlgenError
@@ -271,7 +271,7 @@ class UnluckyProject:
 
         off, api.place = Cancellation(), reached
         with patch.context() as patched:
-            patched.setattr(provider, "open_batch_calls", calls)
+            patched.setattr(open_endpoint, "open_batch_calls", calls)
             patched.setattr(SingleRequestSender, "send", send)
             patched.setattr(failpoint, "reach", lambda name: name.startswith("batch-") and reached())
             patched.setenv("ANTHROPIC_API_KEY", "k")

@@ -1,10 +1,13 @@
 """A loop whose time is virtual, and APIs without a network: hours of rate limits in no time, the same each time."""
 
 import asyncio
+import math
 import random
 import selectors
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from types import SimpleNamespace
 
 from yamlgen.cancellation import Cancellation
@@ -61,6 +64,10 @@ class VirtualApi:
     def after(self, now):  # noqa: ARG002
         """The seconds that a refused one is told to wait."""
         return self.hint
+
+    def headers(self, now):  # noqa: ARG002
+        """What an answer tells of a quota."""
+        return {}
 
     async def __call__(self, row):
         """The status of a request, and its `retry-after`."""
@@ -129,6 +136,24 @@ class BucketApi(VirtualApi):
         return True
 
 
+class TellingApi(BucketApi):
+    """A bucket of the requests of a minute, which tells what is left of it."""
+
+    def __init__(self, a_minute, **options):
+        super().__init__(a_minute, a_minute / 60, **options)
+
+    def headers(self, now):
+        """The headers of the API."""
+        level = min(self.depth, self.level + (now - self.at) * self.rate)
+        clock = datetime.fromtimestamp(now, UTC).replace(microsecond=0)
+        reset = clock + timedelta(seconds=math.ceil((self.depth - level) / self.rate))
+        told = {"limit": str(self.depth), "remaining": str(int(level)), "reset": reset.isoformat()}
+        return {
+            **{f"anthropic-ratelimit-requests-{name}": value for name, value in told.items()},
+            "date": format_datetime(clock, usegmt=True),
+        }
+
+
 class ConcurrencyApi(VirtualApi):
     """So many requests at once."""
 
@@ -187,7 +212,7 @@ def run(api, rows, *, ceiling=1000, window=None, until=None, **options):
         while True:
             await limiter.admit(slot, MODEL)
             status, retry_after = await api(row)
-            limiter.answered(slot, status, {})
+            limiter.answered(slot, status, api.headers(loop.time()))
             if status == 200:
                 limiter.succeeded(slot)
                 slot.give_back()

@@ -21,7 +21,7 @@ FIELDS = {
     for params in (message_create_params.MessageCreateParamsBase, message_create_params.MessageCreateParamsStreaming)
     for name in params.__annotations__
 }
-FIELDS |= {"speed", *SAMPLING}
+FIELDS |= {"speed", "fallbacks", *SAMPLING}
 """Every field of the body that the SDK knows, those of betas and of older versions of the API too."""
 
 
@@ -53,7 +53,7 @@ def test_every_field_that_is_sent_is_on_the_page():
         assert body.keys() <= KEYED.keys() | UNKEYED.keys()
 
 
-BLOCK = {"type": "text", "text": "Hello"}
+BLOCK = {"type": "text", "text": "Good day"}
 RESULT = {"type": "tool_result", "tool_use_id": "t"}
 DOCUMENT = {"type": "document", "source": {"type": "content", "content": [BLOCK]}}
 

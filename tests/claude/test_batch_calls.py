@@ -12,6 +12,7 @@ from batch_requests import requests
 from scripted_api import KEY, Reply, ScriptedServer, refusal
 from yamlgen.batches.batch_api import BatchCallFailed
 from yamlgen.claude.batch_calls import open_batch_calls
+from yamlgen.claude.credentials import ApiKey
 from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.errors import Code, EnvironmentProblem, MissingKey, RunStopped
 from yamlgen.simulator.faults import Faults
@@ -33,7 +34,9 @@ BATCH = {
 async def calls_at(url, timeout=5.0, **options):  # noqa: ASYNC109 - that of the calls
     """The calls of the API at an address."""
     error_context = ErrorContext("", url, "ANTHROPIC_API_KEY", KEY)
-    async with open_batch_calls(api_key=KEY, error_context=error_context, timeout=timeout, **options) as calls:
+    async with open_batch_calls(
+        credentials=ApiKey(KEY), error_context=error_context, timeout=timeout, **options
+    ) as calls:
         yield calls
 
 

@@ -11,11 +11,12 @@ from aiohttp import web
 from scripted_api import KEY, Reply, ScriptedServer, outcomes, prompt, said
 from yamlgen.api.loading import load
 from yamlgen.cancellation import Cancellation
-from yamlgen.claude.provider import PUBLIC_URL, ClaudeProvider
+from yamlgen.claude.provider import ClaudeProvider
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.events import PaceChanged
 from yamlgen.exit_codes import ExitCode
 from yamlgen.interfaces import UNOBSERVED
+from yamlgen.pipeline.model_settings import PUBLIC_URL
 from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.simulator.server import Simulator
 
@@ -69,7 +70,7 @@ def test_a_missing_key_names_both_ways_on(monkeypatch, value):
     if value is not None:
         monkeypatch.setenv("MY_KEY", value)
     with pytest.raises(EnvironmentProblem) as caught:
-        ClaudeProvider(Runtime(api_key_env="MY_KEY")).key()
+        ClaudeProvider(Runtime(api_key_env="MY_KEY")).endpoint().credentials()
     assert caught.value.exit_code == ExitCode.ENVIRONMENT == 3
     assert caught.value.code == Code.NO_KEY
     assert "MY_KEY" in caught.value.message
@@ -84,7 +85,7 @@ def test_a_key_that_no_header_can_carry_is_told(monkeypatch, value):
         value = value.replace("\x00", "\x7f")
     monkeypatch.setenv("ANTHROPIC_API_KEY", value)
     with pytest.raises(EnvironmentProblem) as caught:
-        ClaudeProvider(Runtime()).key()
+        ClaudeProvider(Runtime()).endpoint().credentials()
     assert caught.value.code == Code.NO_KEY
     assert "ANTHROPIC_API_KEY" in caught.value.message
     assert value not in f"{caught.value} {caught.value.hint}"
@@ -92,12 +93,12 @@ def test_a_key_that_no_header_can_carry_is_told(monkeypatch, value):
 
 def test_the_address_is_the_first_that_is_given(monkeypatch):
     """The caller's, the pipeline's, the environment's, the public one: in this order, without a slash at the end."""
-    assert ClaudeProvider(Runtime()).address() == PUBLIC_URL
+    assert ClaudeProvider(Runtime()).endpoint().address == PUBLIC_URL
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "https://env.example/")
-    assert ClaudeProvider(Runtime()).address() == "https://env.example"
+    assert ClaudeProvider(Runtime()).endpoint().address == "https://env.example"
     runtime = Runtime(base_url="https://file.example/api/")
-    assert ClaudeProvider(runtime).address() == "https://file.example/api"
-    assert ClaudeProvider(runtime, base_url="http://127.0.0.1:1").address() == "http://127.0.0.1:1"
+    assert ClaudeProvider(runtime).endpoint().address == "https://file.example/api"
+    assert ClaudeProvider(runtime, base_url="http://127.0.0.1:1").endpoint().address == "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize("empty", ["", "  "])
@@ -105,7 +106,7 @@ def test_an_empty_address_is_none(plan, monkeypatch, empty):
     """It is unset, for the SDK too: the pipeline's address is where a request goes."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", empty)
-    assert ClaudeProvider(Runtime()).address() == PUBLIC_URL
+    assert ClaudeProvider(Runtime()).endpoint().address == PUBLIC_URL
 
     async def main():
         async with ScriptedServer(said("Hi.")) as server:
@@ -157,16 +158,16 @@ def test_plain_http_from_the_environment_is_refused(monkeypatch):
     """An address that would send the key in the open needs the author's leave."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://gateway.example")
     with pytest.raises(EnvironmentProblem) as caught:
-        ClaudeProvider(Runtime()).address()
+        ClaudeProvider(Runtime()).endpoint()
     assert caught.value.code == Code.PLAIN_HTTP
-    assert ClaudeProvider(Runtime(allow_http=True)).address() == "http://gateway.example"
+    assert ClaudeProvider(Runtime(allow_http=True)).endpoint().address == "http://gateway.example"
 
 
 @pytest.mark.parametrize("address", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"])
 def test_plain_http_on_this_machine_is_fine(monkeypatch, address):
     """Nothing leaves the machine."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
-    assert ClaudeProvider(Runtime()).address() == address
+    assert ClaudeProvider(Runtime()).endpoint().address == address
 
 
 @pytest.mark.parametrize("version", ["2023-06-01", "2026-10-21"])
@@ -348,7 +349,7 @@ def test_a_password_in_the_address_is_refused_unsaid(monkeypatch, who):
     """An address of the environment with a name or a password is refused, and neither is repeated."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", f"https://{who}@gateway.example")
     with pytest.raises(EnvironmentProblem) as caught:
-        ClaudeProvider(Runtime()).address()
+        ClaudeProvider(Runtime()).endpoint()
     assert caught.value.code == Code.SECRET
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
 
@@ -366,6 +367,6 @@ def test_an_address_with_a_query_or_a_fragment_is_refused_unsaid(monkeypatch, ad
     """The path of a request cannot stand behind a query: it is refused before anything is sent, and not repeated."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", address)
     with pytest.raises(EnvironmentProblem) as caught:
-        ClaudeProvider(Runtime()).address()
+        ClaudeProvider(Runtime()).endpoint()
     assert caught.value.message == f"ANTHROPIC_BASE_URL contains {what}"
     assert "hunter2" not in caught.value.hint

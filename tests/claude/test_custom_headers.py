@@ -223,7 +223,7 @@ def test_a_feature_is_in_the_key_of_an_answer(given):
 
     def key(text):
         given(text)
-        betas = ClaudeProvider(Runtime()).headers().betas
+        betas = ClaudeProvider(Runtime()).endpoint().headers().betas
         return AnswerKeys("https://host", "2023-06-01", betas).keys(body, UNOBSERVED)[0]
 
     plain = AnswerKeys("https://host", "2023-06-01").keys(body, UNOBSERVED)[0]
@@ -236,7 +236,10 @@ def test_a_feature_is_in_the_key_of_an_answer(given):
 def test_the_simulator_is_told_of_none(given):
     """A simulated run needs nothing of the environment, and nothing in it stops one."""
     given(f"authorization: {VALUE}")
-    assert ClaudeProvider(Runtime(), base_url="http://127.0.0.1:1", simulator="simulator").headers() == CustomHeaders()
+    assert (
+        ClaudeProvider(Runtime(), base_url="http://127.0.0.1:1", simulator="simulator").endpoint().headers()
+        == CustomHeaders()
+    )
 
 
 @pytest.mark.parametrize(("value", "is_told"), [("Basic bWU6aHVudGVyMi1jYW5hcnk=", True), ("Basic no-base64!", False)])

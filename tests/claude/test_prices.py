@@ -5,6 +5,7 @@ import datetime as dt
 import pickle
 import subprocess
 import sys
+from decimal import Decimal
 from typing import get_args
 
 import genai_prices
@@ -14,7 +15,9 @@ from genai_prices.data import providers
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from yamlgen.claude import prices
 from yamlgen.claude.prices import price_function_of
+from yamlgen.model_capabilities import DATED, MODELS
 from yamlgen.steps.config_fields import Price
 from yamlgen.value_objects import Charge, Usage
 
@@ -58,19 +61,23 @@ def test_the_tokens_of_the_api_are_charged_as_the_list_charges_them(model, usage
 
 
 LISTED_MODELS = [model.id for provider in providers if provider.id == "anthropic" for model in provider.models]
+PRICED_MODELS = sorted({*LISTED_MODELS, *MODELS, *DATED} - UNLISTED)
+"""The models of the list, and those of the table of models."""
+
 COUNTS = st.integers(0, 1_000_000) | st.integers(0, 100)
-CHARGES = st.builds(
-    Charge,
-    st.builds(Usage, COUNTS, COUNTS, st.integers(100, 10_000), COUNTS),
-    st.integers(0, 100),
-    st.integers(0, 20),
-    st.booleans(),
-    st.booleans(),
-)
+USAGE = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS)
 
 
-def listed(model, charge):
-    """The cost of one answer, as `genai-prices` has it."""
+@st.composite
+def charges(draw):
+    """Anything that may be charged: of the writes to the cache, any part for an hour."""
+    usage = draw(USAGE)
+    hour_writes = draw(st.integers(0, usage.cache_creation_input_tokens))
+    return Charge(usage, hour_writes, draw(st.integers(0, 20)), *(draw(st.booleans()) for _ in range(3)))
+
+
+def of_list(model, charge, searches):
+    """The price of the tokens of an answer and of some searches, as `genai-prices` has it."""
     read, write = charge.usage.cache_read_input_tokens, charge.usage.cache_creation_input_tokens
     tokens = genai_prices.Usage(
         input_tokens=charge.usage.input_tokens + read + write,
@@ -78,32 +85,37 @@ def listed(model, charge):
         cache_read_tokens=read,
         cache_write_tokens=write,
         cache_write_1h_tokens=charge.hour_writes,
-        web_searches=charge.searches,
+        web_searches=searches,
     )
     asked = {"speed": "fast" if charge.fast else "standard", "processing": "batch" if charge.batch else "standard"}
-    priced = genai_prices.calc_price(tokens, model, provider_id="anthropic", price_context=asked)
-    return round(float(priced.total_price), 12)
+    return genai_prices.calc_price(tokens, model, provider_id="anthropic", price_context=asked).total_price
 
 
-@pytest.mark.parametrize("model", LISTED_MODELS)
-@settings(max_examples=40, deadline=None)
-@given(st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS))
-@example(Usage(THRESHOLD))
-@example(Usage(THRESHOLD, 0, 1))
-@example(Usage(200_000, 1))
-@example(Usage(199_999, 1, 1, 1))
-def test_every_listed_model_is_charged_to_the_last_bit_as_the_list_charges_it(model, usage):
-    """However a sum is made, it is the one that `genai-prices` makes: of any tokens, below and above a threshold."""
-    assert cost(model, usage) == listed(model, Charge(usage))
-    assert cost(model, usage, batch=True) == listed(model, Charge(usage, batch=True))
+def listed(model, charge):
+    """The cost of one answer: that of the list, and in the United States a tenth more for its tokens."""
+    tokens, whole = of_list(model, charge, 0), of_list(model, charge, charge.searches)
+    return round(float(whole + tokens * (Decimal("0.1") if charge.in_us else 0)), 12)
 
 
-@pytest.mark.parametrize("model", LISTED_MODELS)
-@settings(max_examples=20, deadline=None)
-@given(CHARGES)
-def test_what_makes_an_answer_dearer_or_cheaper_is_charged_as_the_list_charges_it(model, charge):
-    """Cache writes of an hour, web searches, fast mode, batches, and any of them together."""
+@pytest.mark.parametrize("model", PRICED_MODELS)
+@settings(deadline=None)
+@given(charges())
+def test_every_answer_is_charged_to_the_last_bit_as_the_list_charges_it(model, charge):
+    """Fresh tokens, reads, writes of both kinds, output, searches, batches, fast mode, regions, and all together."""
     assert price_function_of(model, None)(charge) == listed(model, charge)
+
+
+@pytest.mark.parametrize("model", PRICED_MODELS)
+@settings(deadline=None)
+@given(usage=USAGE, batch=st.booleans())
+@example(usage=Usage(THRESHOLD), batch=False)
+@example(usage=Usage(THRESHOLD, 0, 1), batch=False)
+@example(usage=Usage(200_000, 1), batch=True)
+@example(usage=Usage(199_999, 1, 1, 1), batch=False)
+def test_the_sum_that_is_made_without_the_list_is_that_of_the_list(model, usage, batch):
+    """An answer of tokens alone is charged by a shorter way, below and above a threshold."""
+    charge = Charge(usage, batch=batch)
+    assert price_function_of(model, None)(charge) == prices._listed(model, charge) == listed(model, charge)
 
 
 def test_a_cache_write_of_an_hour_costs_more():
@@ -158,6 +170,7 @@ def test_a_price_that_is_announced_holds_from_its_day(monkeypatch):
     (opus,) = [m for provider in providers if provider.id == "anthropic" for m in provider.models if m.id == OPUS]
     later = dataclasses.replace(opus.prices[-1].constraint, start_date=dt.date(9999, 1, 1))
     monkeypatch.setattr(opus.prices[-1], "constraint", later)
+    monkeypatch.setattr(prices, "_by_list", prices._by_list.__wrapped__)  # it remembers the list as it is
     price_function = price_function_of(OPUS, None)
     long = Charge(Usage(1_000_000))
     assert price_function(long) == 10

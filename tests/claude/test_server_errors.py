@@ -16,6 +16,7 @@ FOR_GOOD = {
     "organization_on_hold": Code.FORBIDDEN_MODEL,
     "cmek_key_disabled": Code.FORBIDDEN_MODEL,
     "workspace_policy_violation": Code.FORBIDDEN_MODEL,
+    "storage_not_approved": Code.FORBIDDEN_MODEL,
 }
 """Codes of refusals that no row can help."""
 
@@ -26,6 +27,8 @@ OTHERWISE = {
     "file_expired": ErrorScope.ROW,
     "thread_not_found": ErrorScope.ROW,
     "request_body_timeout": ErrorScope.AGAIN,
+    "skill_read_blocked_undecryptable": ErrorScope.ROW,
+    "thread_continue_in_flight": ErrorScope.AGAIN,
 }
 """Codes that do not reach as far as their status, and end no run."""
 
@@ -96,12 +99,21 @@ def test_the_old_words_of_a_refusal_for_good_end_the_run(text, kind):
     assert text in outcome.message
 
 
-def test_a_refusal_that_passes_is_tried_again():
-    """A body that arrived too slowly is sent again, though that is a 400."""
-    slow = refusal(400, "the body did not arrive", details={"error_code": "request_body_timeout"})
+@pytest.mark.parametrize("code", ["request_body_timeout", "thread_continue_in_flight"])
+def test_a_refusal_that_passes_is_tried_again(code):
+    """A body that arrived too slowly is sent again, though that is a 400, and so is one for which another must end."""
+    slow = refusal(400, "not now", details={"error_code": code})
     outcome, server = ask_one(slow, said("Hi."), max_retries=1)
     assert outcome.value == "Hi."
     assert len(server.bodies) == 2
+
+
+def test_a_conflict_that_stays_fails_its_row_at_once():
+    """A skill that cannot be decrypted is a 409, which is tried again otherwise."""
+    blocked = refusal(409, "encrypted", details={"error_code": "skill_read_blocked_undecryptable"})
+    outcome, server = ask_one(blocked, said("Hi."), max_retries=1)
+    assert type(outcome) is RowError
+    assert len(server.bodies) == 1
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 402, 403, 404, 413, 500])

@@ -1,10 +1,8 @@
 """A chain of pipelines on the command line: stages run first, once, and only if they are not up to date."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 
 import pytest
 
@@ -326,14 +324,13 @@ def test_a_question_names_what_the_stages_have_cost(call, chain, monkeypatch):
 
 
 @pytest.mark.parametrize(("point", "left"), [("after-rename:1", [0, 2]), ("after-receive:6", [0, 2])])
-def test_a_killed_chain_goes_on_where_it_was(program, chain, run, point, left):
+def test_a_killed_chain_goes_on_where_it_was(fork_server, chain, run, point, left):
     """What is stored is not sent again, and the output is that of a run which nothing disturbed."""
     run("run", "themes.yaml", "--store", "other")
     undisturbed = (chain / "out" / "themes.simulated.jsonl").read_bytes()
     shutil.rmtree(chain / "out")
-    words, variables = [program, "run", "themes.yaml", "--simulate"], {**os.environ, "YAMLGEN_FAILPOINT": point}
-    killed = subprocess.run(words, cwd=chain, env=variables, capture_output=True, timeout=60, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    killed = fork_server.call(chain, "run", "themes.yaml", "--simulate", failpoint=point)
+    assert killed.code == -signal.SIGKILL
     code, told = run("run", "themes.yaml")
     assert (code, (chain / "out" / "themes.simulated.jsonl").read_bytes()) == (0, undisturbed)
     assert all(now <= most for now, most in zip(sent(told), left, strict=True))

@@ -88,7 +88,10 @@ def test_the_topics_are_listed(call):
         (["docs", "tutoral"], "the manual has no page `tutoral`; did you mean `tutorial`?"),
         (["docs", "for_each"], "the manual has no page `for_each`; it is described in `steps` and `reference`"),
         (["docs", "null"], "the manual has no page `null`; it is described in `templates`"),
-        (["docs", "models"], "the manual has no page `models`; it is described in `pipeline`, `reference` and `json`"),
+        (
+            ["docs", "models"],
+            "the manual has no page `models`; it is described in `api`, `pipeline`, `reference` and `json`",
+        ),
         (["docs", "cookbook/steps.md"], "no page `cookbook/steps.md`; `yamlgen docs --list` lists the topics"),
         (["docs", ""], "the manual has no page ``; `yamlgen docs --list` lists the topics"),
         (["docs", "zzz"], "the manual has no page `zzz`; `yamlgen docs --list` lists the topics"),

@@ -210,7 +210,7 @@ def test_one_json_object_tells_of_a_run(call):
     assert report["rows"]["missing"] == 0
     assert report["paid"]["attempts"] == 8
     for bill in (report["paid"], report["reused"], report["steps"]["note"]["paid"], report["steps"]["note"]["reused"]):
-        assert set(bill) == {"attempts", "usage", "cost_usd"}
+        assert set(bill) == {"attempts", "usage", "cost_usd", "cache_saved_usd"}
         assert set(bill["usage"]) >= {"input_tokens", "output_tokens"}
     assert report["failures"][0]["code"] == "YG504"
     assert set(report["files"]) == {"output", "rejected", "failed", "run"}

@@ -24,7 +24,9 @@ steps:
   titles: {prompt: "A title for {{ row.topic }}", samples: 3, on_item_error: "null"}
   facts:
     prompt: A fact about {{ row.topic }}
-    output: {schema: {type: object, additionalProperties: false, required: [n], properties: {n: {type: integer}}}}
+    output:
+      keep_thinking: true
+      schema: {type: object, additionalProperties: false, required: [n], properties: {n: {type: integer}}}
 output: {path: out/notes.jsonl}
 """
 CHAIN = """\
@@ -111,11 +113,14 @@ def outputs(tmp_path, monkeypatch, call):
 
     made = {"Diagnostics": printed("validate", "wrong.yaml", "--output-format", "json")}
     made["Diagnostics"] += printed("validate", "wrong.yaml", "--fix", "--diff", "--output-format", "json")
+    made["A diagnosis"] = printed("doctor", "notes.yaml", "--output-format", "json")
+    made["A diagnosis"] += printed("doctor", "notes.yaml", "--simulate", "--output-format", "json")
     made["An estimate"] = printed("plan", "notes.yaml", "--simulate", "--output-format", "json")
     made["An estimate"] += printed("plan", "notes.yaml", "--output-format", "json")
     run = ("run", "notes.yaml", "--simulate", *FAULTS, "--output-format", "json")
     made["A run"] = printed(*run, "--lock")
     made["A run"] += printed(*run, "--fresh", "--max-failures", "0")
+    made["An estimate"] += printed("plan", "notes.yaml", "--simulate", "--fresh", *FAULTS, "--output-format", "json")
     (tmp_path / "tales.yaml").write_text(CHAIN, encoding="utf-8")
     made["A run"] += printed("run", "tales.yaml", "--simulate", "--store", "other", "--output-format", "json")
     made["A run"] += printed("run", "tales.yaml", "--simulate", "--store", "other", "--output-format", "json")

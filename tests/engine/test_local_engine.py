@@ -32,7 +32,7 @@ def test_each_answer_and_each_row_is_told(tmp_path):
     run = FakeRun(tmp_path, echo, ONE + TWO, rows=2)()
     assert len(run.of(StepFinished)) == 4
     assert len(run.of(RequestSent)) == 4
-    assert AnswerReceived(1, "two", Usage(1, 2), 0.25, reused=False, seconds=0.5, reask=False) in run.of(AnswerReceived)
+    assert AnswerReceived(1, "two", Usage(1, 2), 0.25, reused=False, seconds=0.5) in run.of(AnswerReceived)
     assert len(run.of(AnswerReceived)) == 4
     assert sorted(event.row for event in run.of(RowFinished)) == [0, 1]
     last = {event.row: number for number, event in enumerate(run.events) if isinstance(event, StepFinished)}

@@ -52,7 +52,7 @@ def test_a_halt_between_reasks_is_no_failure_either(tmp_path):
     """A row that was halted after an invalid answer is undone; that answer was told, so it is in the store."""
 
     async def reply(_step, _text, watch):
-        watch.received(PAID, reask=False)
+        watch.received(PAID, cause="first")
         run.cancellation.request("enough")
         run.cancellation.check()
 

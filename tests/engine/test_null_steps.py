@@ -150,7 +150,7 @@ def test_useless_answers_of_null_steps_stop_a_run(tmp_path, steps):
 
     async def reply(_step, text, _watch):
         if text.endswith("1") or steps is NULL:
-            _watch.received(PAID, reask=False)
+            _watch.received(PAID, cause="first")
             raise refused(Code.TRUNCATED)
         return text
 

@@ -50,7 +50,7 @@ def sends(budget):
 
 def answer(row, cost, *, reused=False):
     """A row's answer at a cost."""
-    return AnswerReceived(row, "one", Usage(10, 5), cost, reused, 0.1, reask=False)
+    return AnswerReceived(row, "one", Usage(10, 5), cost, reused, 0.1)
 
 
 def asked(row, *, fails=False):

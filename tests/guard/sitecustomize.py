@@ -1,12 +1,18 @@
 """Closes every way off this machine for the tests: a connection beyond loopback is an error that names it.
 
+It also lets jsonschema compile the grammar of IRIs when the first one is checked, not whenever jsonschema is imported:
+that takes a second in each process.
+
 Python imports a module of this name at its start, so that processes started by tests are guarded too.
 """
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import socket
+import sys
+from types import ModuleType
 from typing import Any
 
 _connect = socket.socket.connect
@@ -37,3 +43,14 @@ def _guarded_connect_ex(self: socket.socket, address: Any) -> int:
 
 socket.socket.connect = _guarded_connect  # type: ignore[method-assign]
 socket.socket.connect_ex = _guarded_connect_ex  # type: ignore[method-assign]
+
+
+def _is_valid_syntax(rule: str, text: str) -> bool:
+    if sys.modules[_GRAMMAR.__name__] is _GRAMMAR:
+        del sys.modules[_GRAMMAR.__name__]
+    return importlib.import_module(_GRAMMAR.__name__).is_valid_syntax(rule, text)
+
+
+_GRAMMAR = ModuleType("rfc3987_syntax")
+_GRAMMAR.is_valid_syntax = _is_valid_syntax
+sys.modules[_GRAMMAR.__name__] = _GRAMMAR

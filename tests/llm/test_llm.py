@@ -47,6 +47,7 @@ def test_the_signature_is_the_references():
         "use_offline_batch_generation": False,
         "offline_batch_generation_block_until_done": None,
         "jobs_ids": None,
+        **dict.fromkeys(("service_tier", "inference_geo", "speed", "metadata", "betas", "extra_body")),
     }
 
 
@@ -147,7 +148,7 @@ def test_awaiting_raises_what_failed(reply, kind, code):
         [{"role": "tool", "content": "x"}],
         [{"role": "user"}],
         [{"content": "x"}],
-        [{"role": "user", "content": "x"}, {"role": "system", "content": "late"}],
+        [{"role": "system", "content": "x"}, {"role": "system", "content": "y"}, {"role": "user", "content": "x"}],
     ],
 )
 def test_an_input_that_is_no_conversation_is_the_callers(bad):

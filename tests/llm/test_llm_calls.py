@@ -286,3 +286,52 @@ def test_a_blank_message_is_not_sent():
     assert [body["messages"] for body in server.bodies] == [HELLO]
     with pytest.raises(RowError, match="blank"):
         agenerate(said("x"), blank)
+
+
+SERVED = {
+    "service_tier": "auto",
+    "inference_geo": "us",
+    "speed": "fast",
+    "metadata": {"user_id": "u1"},
+    "betas": ["context-1m-2025-08-07"],
+    "extra_body": {"container": "c_1"},
+}
+
+
+def test_the_settings_of_a_request_are_arguments():
+    """Each is sent as in a pipeline, and is in a dump."""
+    options = {"model": "claude-opus-5-5", **SERVED}
+    _, server = generate(said("Hi."), options=options)
+    body = server.bodies[0]
+    assert {name: body[name] for name in ("service_tier", "inference_geo", "speed", "metadata", "container")} == {
+        **{name: SERVED[name] for name in ("service_tier", "inference_geo", "speed", "metadata")},
+        "container": "c_1",
+    }
+    assert server.headers[0]["anthropic-beta"] == "context-1m-2025-08-07,fast-mode-2026-02-01"
+    dump = AnthropicLLM(**options).dump()
+    assert {name: dump[name] for name in SERVED} == SERVED
+    assert AnthropicLLM.from_dict(dump).dump() == dump
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ({"extra_body": {"max_tokens": 5}}, "`extra_body` cannot set `max_tokens`"),
+        ({"extra_body": {"output_config": {"format": {}}}}, "`extra_body` cannot set `output_config.format`"),
+        ({"extra_body": []}, "`extra_body` must be a mapping"),
+        ({"speed": "quick"}, "`speed` must be 'standard' or 'fast'"),
+        ({"metadata": {"user_id": "x" * 257}}, "`metadata[user_id]` has 257 characters"),
+    ],
+)
+def test_a_wrong_setting_is_told_when_the_model_is_made(argument, told):
+    """Before anything is sent."""
+    with pytest.raises(UsageError) as raised:
+        AnthropicLLM("claude-haiku-5-5", **argument)
+    assert raised.value.message.startswith(told)
+
+
+def test_a_later_system_message_is_sent():
+    """As an instruction in the middle of the conversation."""
+    chat = [{"role": "user", "content": "Hi"}, {"role": "system", "content": "Be brief."}]
+    _, server = generate(said("Hi."), inputs=[chat], options={"model": "claude-opus-5-5"})
+    assert server.bodies[0]["messages"] == chat

@@ -112,7 +112,12 @@ def test_every_key_of_the_language_is_in_a_table():
         *(sys.modules[each.fields.__module__] for each in KINDS.values()),
     ]
     classes = [each for room in rooms for each in vars(room).values() if isinstance(each, type)]
-    inline = {config_fields.Thinking, MessagesFrom}  # which stand where they are used
+    inline = {
+        config_fields.Thinking,
+        config_fields.Metadata,
+        config_fields.FromVariable,
+        MessagesFrom,
+    }  # which stand where they are used
     for model in classes:
         if issubclass(model, config_fields.FrozenModel) and model not in inline:
             assert {each.alias or name for name, each in model.model_fields.items()} <= told

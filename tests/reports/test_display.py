@@ -53,7 +53,7 @@ def test_the_summary_tells_what_was_left_out():
 def test_the_headers_of_the_environment_are_named(kind, capsys):
     """At the start, unless nothing is to be said, or there are none."""
     kind().observe(replace(STARTED, headers=("x-gate", "x-team")))
-    assert capsys.readouterr().err == "headers of ANTHROPIC_CUSTOM_HEADERS in every request: x-gate, x-team\n"
+    assert capsys.readouterr().err == "further headers in every request: x-gate, x-team\n"
     kind(quiet=True).observe(replace(STARTED, headers=("x-gate",)))
     kind().observe(STARTED)
     assert capsys.readouterr().err == ""
@@ -166,7 +166,7 @@ def test_a_pace_line_names_the_aliases():
 def test_a_narrow_terminal_gets_no_columns_of_zeros(monkeypatch, width, head):
     """Where the table of steps is wider than the terminal, columns in which all is zero are left out."""
     monkeypatch.setattr("yamlgen.cli.summary.terminal_width", lambda: width)
-    answer = AnswerReceived(0, "facts", Usage(10, 5, 0, 0), 0.5, reused=False, seconds=1.0, reask=False)
+    answer = AnswerReceived(0, "facts", Usage(10, 5, 0, 0), 0.5, reused=False, seconds=1.0)
     told = outlay(folded(answer))
     assert told[0].split()[2 if head == "failed" else 1] == head
     assert width is None or len(told[0]) <= width
@@ -174,7 +174,7 @@ def test_a_narrow_terminal_gets_no_columns_of_zeros(monkeypatch, width, head):
 
 def test_simulated_dollars_are_marked():
     """Wherever a simulated run shows dollars; those of a real run have no mark."""
-    answer = AnswerReceived(0, "facts", Usage(10, 5, 0, 0), 0.5, reused=False, seconds=1.0, reask=False)
+    answer = AnswerReceived(0, "facts", Usage(10, 5, 0, 0), 0.5, reused=False, seconds=1.0)
     started = replace(STARTED, simulated=True)
     told = outlay(folded(started, answer, replace(answer, reused=True)))
     assert "simulated cost" in told[0]

@@ -29,8 +29,9 @@ from yamlgen.events import (
     StepFinished,
     StepSkipped,
 )
-from yamlgen.reports.report import Report, UsageTotal
-from yamlgen.value_objects import Usage
+from yamlgen.reports.bill import UsageTotal
+from yamlgen.reports.report import Report
+from yamlgen.value_objects import RateLimits, Usage
 
 PIPELINE = """\
 version: 1
@@ -72,6 +73,8 @@ def replayed(journal):
         name, fields = json.loads(line)
         if "usage" in fields:
             fields["usage"] = Usage(**fields["usage"])
+        if fields.get("quota"):
+            fields["quota"] = RateLimits(**fields["quota"])
         if name == "RunForecast":
             continue
         fields |= {key: tuple(fields[key]) for key in ("steps", "models") if key in fields}
@@ -84,9 +87,9 @@ def written(event):
     return json.dumps([type(event).__name__, dataclasses.asdict(event)])
 
 
-def answered(step="one", cost=0.5, *, reused=False, usage=Usage(10, 5), reask=False):  # noqa: B008 - a value
+def answered(step="one", cost=0.5, *, reused=False, usage=Usage(10, 5), cause="first"):  # noqa: B008 - a value
     """An answer at a cost."""
-    return AnswerReceived(0, step, usage, cost, reused, 0.1, reask)
+    return AnswerReceived(0, step, usage, cost, reused, 0.1, cause)
 
 
 def test_rows_are_counted():
@@ -124,6 +127,7 @@ def test_what_is_paid_is_summed_over_all_answers():
             "cache_read_input_tokens": 4,
         },
         "cost_usd": 1.25,
+        "cache_saved_usd": 0.0,
     }
     assert [step["paid"]["cost_usd"] for step in told["steps"].values()] == [1.0, 0.25]
 
@@ -241,7 +245,7 @@ def test_retries_are_counted():
 
 def test_reasks_are_counted():
     """How many paid answers came to a request that showed the model what was wrong; those out of the store do not."""
-    report = folded(answered(), answered(reask=True), answered(reask=True), answered(reask=True, reused=True))
+    report = folded(answered(), answered(cause="reask"), answered(cause="reask"), answered(cause="reask", reused=True))
     assert report.steps["one"].reasks == 2
     assert {name: step["reasks"] for name, step in report.as_json()["steps"].items()} == {"one": 2, "two": 0}
 
@@ -393,10 +397,10 @@ def test_a_batch_is_told_from_its_post_to_its_end():
 
 def test_a_batch_is_paid_for_once_when_it_ends():
     """Its rows may read its answers later, or never: dollars are counted at its end, and tokens when they are read."""
-    answer = AnswerReceived(0, "one", Usage(10, 5), 0.25, reused=False, seconds=90.0, reask=False, batch=True)
+    answer = AnswerReceived(0, "one", Usage(10, 5), 0.25, reused=False, seconds=90.0, batch=True)
     ended = folded(POSTED, ENDED)
     assert (ended.paid.attempts, ended.paid.cost_usd, ended.steps["one"].batched) == (2, 0.5, 2)
-    read = folded(POSTED, ENDED, answer, dataclasses.replace(answer, row=1, reask=True))
+    read = folded(POSTED, ENDED, answer, dataclasses.replace(answer, row=1, cause="reask"))
     assert (read.paid.attempts, read.paid.cost_usd, read.paid.usage) == (2, 0.5, Usage(20, 10))
     assert (read.steps["one"].batched, read.steps["one"].reasks) == (2, 1)
     assert folded(POSTED, dataclasses.replace(ENDED, cost=None)).paid.cost_usd is None

@@ -187,7 +187,7 @@ class TestWaiting:
     def test_a_run_that_only_waits_needs_a_key(self, towns):
         """Nothing is to be sent, and a batch is to be read."""
         told = self.told(towns({"line": batched(LINE)}), lambda _: True)
-        assert (told.requests, told.waiting, told.sends, told.needs_key) == (0, 6, False, True)
+        assert (told.requests, told.waiting, told.sends, told.asking) == (0, 6, False, ("line",))
         assert told.rounds == (1, 1)
 
     def test_they_tell_how_often_a_step_runs(self, towns):

@@ -8,8 +8,7 @@ from constructs import lay_out
 
 from scripted_api import said
 from yamlgen.errors import Code
-from yamlgen.planning.request_costs import MARGIN
-from yamlgen.token_estimate import tokens_of
+from yamlgen.token_estimate import MARGIN, tokens_of
 
 LINE = "A line on {{ row.town }}."
 CHEAP, DEAR = {"input": 0, "output": 1}, {"input": 0, "output": 1_000}

@@ -193,6 +193,16 @@ def test_status_another_address(project, monkeypatch):
     assert state(project).forecast.requests == 8
 
 
+def test_status_another_workspace(project, monkeypatch):
+    """A workspace is a part of the keys of answers, also that of an environment variable."""
+    monkeypatch.setenv("TEAM", "wrkspc_1")
+    project.set("runtime.workspace", {"env": "TEAM"})
+    project.run()
+    assert state(project).is_current
+    monkeypatch.setenv("TEAM", "wrkspc_2")
+    assert state(project).forecast.requests == 8
+
+
 def test_status_a_function_is_not_called(project):
     """It is read only; a change of it is told."""
     (project.folder / "scores.py").write_text("def score(town):\n    return len(town)\n")

@@ -1,5 +1,6 @@
 """A conversation that a row contains: what passes is what the API takes, and what does not is told with its place."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,10 +11,13 @@ from yamlgen import model_capabilities
 from yamlgen.errors import RowError
 from yamlgen.simulator.turns import check_turns
 from yamlgen.steps.generate.conversation import TakenMessages, TemplateMessage, prompt_of
+from yamlgen.steps.generate.prompt_cache import PromptCache
 from yamlgen.value_objects import Message, Prompt
 
 ASKED, TOLD = {"role": "user", "content": "A?"}, {"role": "assistant", "content": "B."}
 SYSTEM = {"role": "system", "content": "C!"}
+ABLE = replace(model_capabilities.of("claude-haiku-4-5"), system_turns=True)
+"""A model that accepts a prefill, and system turns too."""
 
 texts = st.sampled_from(["A?", "{{ row.x }}", " ", "", "é"])
 turns = st.fixed_dictionaries(
@@ -31,7 +35,7 @@ def made(entries, system=None):
     taken = [TakenMessages(f"row[{index}]") if isinstance(each, list) else None for index, each in enumerate(entries)]
     scope = {"row": entries}
     written = [each or TemplateMessage(**entry) for each, entry in zip(taken, entries, strict=True)]
-    return prompt_of(system, written, scope, "s")
+    return prompt_of(system, written, scope, "s", PromptCache())
 
 
 @given(parts)
@@ -46,10 +50,11 @@ def test_what_is_sent_is_what_the_api_takes(entries):
         return
     sent = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
     if any(isinstance(each, list) for each in entries):
-        check_turns(sent, model_capabilities.of("claude-haiku-4-5"), "2026-10-21", frozenset())
+        check_turns(sent, ABLE, "2026-10-21", frozenset())
         assert all(one["role"] != other["role"] for one, other in pairwise(sent))
     said = [each for entry in entries for each in (entry if isinstance(entry, list) else [entry])]
-    assert sent == [{key: each[key] for key in ("role", "content")} for each in said if each["role"] != "system"]
+    begins = isinstance(entries[0], list) and entries[0][:1] and entries[0][0]["role"] == "system"
+    assert sent == [{key: each[key] for key in ("role", "content")} for each in said[1 if begins else 0 :]]
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,8 @@ def test_what_is_sent_is_what_the_api_takes(entries):
         ([ASKED, [TOLD, ASKED]], "user assistant user"),
         ([[ASKED], [], [TOLD], ASKED], "user assistant user"),
         ([[ASKED], TOLD], "user assistant"),
+        ([[ASKED], [SYSTEM]], "user system"),
+        ([[SYSTEM, ASKED, SYSTEM, TOLD, ASKED]], "user system assistant user"),
     ],
 )
 def test_right_conversations_pass(entries, roles):
@@ -78,7 +85,10 @@ def test_right_conversations_pass(entries, roles):
         ([ASKED, [ASKED]], "message 1 of `row[1]` has the role `user`, like `messages[0]`", "leave one out"),
         ([[ASKED], ASKED], "`messages[1]` has the role `user`, like message 1 of `row[0]`", "`from: (row[0])[:-1]`"),
         ([TOLD, [ASKED]], "`messages[0]`, the first of the conversation", "add a message with `role: user` before"),
-        ([[ASKED], [SYSTEM]], "message 1 of `row[1]` has the role `system`", "join it with the first message"),
+        ([ASKED, TOLD, [SYSTEM, ASKED]], "message 1 of `row[2]` has the role `system`, but does not follow", "after a"),
+        ([[ASKED, SYSTEM, ASKED]], "message 2 of `row[0]` has the role `system`, but is neither", "after the last"),
+        ([[ASKED, SYSTEM, SYSTEM]], "message 2 of `row[0]` has the role `system`, but is neither", "after the last"),
+        ([[SYSTEM, SYSTEM, ASKED]], "message 2 of `row[0]` has the role `system`, but does not follow", "after a"),
     ],
 )
 def test_the_order_is_told_with_its_fix(entries, told, fix):

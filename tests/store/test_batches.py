@@ -14,7 +14,10 @@ from yamlgen.store.codec import unpacked
 from yamlgen.store.run_recorder import ReusePolicy
 from yamlgen.store.run_session import open_runs
 
-ORIGIN = BatchOrigin("https://api.example.com", "TEAM_KEY", "2026-10-21", simulated=True)
+HEADERS = (("x-team", "TEAM"),)
+ORIGIN = BatchOrigin(
+    "https://api.example.com", "TEAM_KEY", "2026-10-21", simulated=True, headers=HEADERS, workspace="w"
+)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ RELEASED = (
     "cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",
     "d331ef566694f03a69dd6607899f5117f70c9d40f74599f119fa176930148043",
     "a227f68e44f9dad2a65deaee3b7ba2a80747b90d544a3bba127be1cc68299699",
+    "6b5ba5a14a8f3405415f2956261fbb3ddb478af9033328a4d9a81098ce73b38b",
 )
 """The scripts of the versions before this one."""
 
