@@ -32,6 +32,7 @@ CHANGING = [
         r"\1...",
     ),
     (re.compile(r"\b\d+(\.\d+)? (m?s|seconds)\b"), "SECONDS"),
+    (re.compile(r"^[1-9]\d*/\d+ rows, .* in flight of \d+\n", re.MULTILINE), ""),  # told if a run takes seconds
 ]
 """What differs from one run to the next, and what stands for it."""
 
