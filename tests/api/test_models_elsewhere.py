@@ -308,3 +308,28 @@ def test_a_later_run_asks_the_end_that_has_the_batch(project, monkeypatch):
             ("line", "collected"),
             ("verdict", "collected"),
         ]
+
+
+def test_an_end_that_no_model_has_any_more_is_asked_for_its_batch(project, monkeypatch):
+    """Its step has left the file, with the address; what was paid there is kept."""
+
+    async def main():
+        async with Simulator(batch_delay=0.1) as ours, Simulator(batch_delay=0.1) as judges:
+            monkeypatch.setenv("ANTHROPIC_BASE_URL", ours.url)
+            project.judge["runtime"]["base_url"] = judges.url
+            project.save()
+            with pytest.raises(Detached):
+                await execute(load(project.path), options=RunOptions(detach=True))
+            del project.steps["verdict"]
+            project.judge.pop("runtime")
+            project.save()
+            await asyncio.sleep(0.2)
+            await execute(load(project.path), options=RunOptions())
+
+    project.batch = {"minimum": 1}
+    project.wait(main())
+    with closing(sqlite3.connect(project.folder / ".yamlgen" / "towns.yaml.db")) as store:
+        assert store.execute("SELECT step, state FROM batch ORDER BY step").fetchall() == [
+            ("line", "collected"),
+            ("verdict", "collected"),
+        ]
