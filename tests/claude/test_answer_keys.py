@@ -9,9 +9,9 @@ from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.requests import RequestBuilder, RequestMode
 from yamlgen.interfaces import UNOBSERVED
 from yamlgen.model_capabilities import SAMPLING
-from yamlgen.pipeline.keyed_fields import KEYED, UNKEYED
 from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.steps.config_fields import Settings
+from yamlgen.steps.keyed_fields import KEYED, UNKEYED
 from yamlgen.value_objects import Message, Prompt
 
 BODY = {"model": "claude-haiku-5-5", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]}

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from yamlgen.canonical_json import digest
 from yamlgen.interfaces import RequestContext
-from yamlgen.pipeline.keyed_fields import UNKEYED
+from yamlgen.steps.keyed_fields import UNKEYED
 from yamlgen.value_objects import JSON
 
 _ASKED: Final = frozenset({"messages", "system", "stream", "metadata"})

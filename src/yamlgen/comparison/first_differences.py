@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 from yamlgen.errors import near
 from yamlgen.excerpts import brief
 from yamlgen.parsing.source_map import DataPath
-from yamlgen.pipeline.keyed_fields import UNKEYED
 from yamlgen.planning.plan import Plan
 from yamlgen.planning.step_fingerprints import StepFingerprint, fingerprint_of
 from yamlgen.planning.step_places import StepPlaces, line_of, unequal
+from yamlgen.steps.keyed_fields import UNKEYED
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.steps.step_template import SENT, Role, StepTemplate
 from yamlgen.value_objects import JSON

@@ -20,9 +20,9 @@ from pydantic.fields import FieldInfo
 
 from yamlgen import manual, model_capabilities
 from yamlgen.model_capabilities import Capabilities
-from yamlgen.pipeline import keyed_fields, pipeline_model
+from yamlgen.pipeline import pipeline_model
 from yamlgen.schemas.type_words import KEY_PLURALS, KEYS
-from yamlgen.steps import config_fields
+from yamlgen.steps import config_fields, keyed_fields
 from yamlgen.steps.step_config import StepConfig
 from yamlgen.steps.step_kinds import DEFAULT_KIND, KINDS
 from yamlgen.value_objects import JSON

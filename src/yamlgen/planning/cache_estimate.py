@@ -16,7 +16,7 @@ from yamlgen.token_estimate import MARGIN
 from yamlgen.value_objects import JSON, Charge, Usage
 
 _MOST_PARTS: Final = 1_000_000
-"""The maximum number of different parts that are told apart. Others count as written."""
+"""The maximum number of different parts that are remembered. Each further part counts as written."""
 
 _OFTEN: Final = 10
 """The minimum number of requests for which it is said what `cache` would save."""

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from yamlgen.model_capabilities import of, tokenizer_of
-from yamlgen.pipeline.keyed_fields import UNKEYED
 from yamlgen.simulator.api_errors import SimulatedAPIError
 from yamlgen.simulator.cache_usage import UNCACHED, CacheUse
 from yamlgen.simulator.instances import Instances, instances_of
@@ -23,6 +22,7 @@ from yamlgen.simulator.server_tools import used
 from yamlgen.simulator.thinking import thinks
 from yamlgen.simulator.tools import is_custom, is_forced
 from yamlgen.simulator.turns import blocks_of, last_turn, text_of
+from yamlgen.steps.keyed_fields import UNKEYED
 from yamlgen.token_estimate import tokens_of
 
 _TOPIC_WORDS = 6

@@ -178,7 +178,7 @@ class RecordedAnswers:
 
 
 def fingerprint_of(api_version: str, sample: int, body: Mapping[str, Any]) -> bytes:
-    """Return the fingerprint of a request from its keyed fields (see `pipeline.keyed_fields`).
+    """Return the fingerprint of a request from its keyed fields (see `steps.keyed_fields`).
 
     CRLF counts as LF in every string, because git may change the line ends of the files that a request is made of. The
     keys of stored answers distinguish them.

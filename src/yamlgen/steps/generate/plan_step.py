@@ -23,11 +23,9 @@ from yamlgen.steps.config_fields import MOST_USER_ID, Settings, Thinking
 from yamlgen.steps.fan_out import Case, Scope
 from yamlgen.steps.generate.conversation import TakenMessages, TemplateMessage, prompt_of
 from yamlgen.steps.generate.prompt_cache import PromptCache, beginning
+from yamlgen.steps.keyed_fields import UNKEYED
 from yamlgen.steps.plan_step import PlanStep, StepParts, Variant
 from yamlgen.value_objects import JSON, Prompt
-
-_UNKEYED: Final = frozenset({"service_tier", "speed", "metadata"})
-"""The settings that do not change an answer, so that they are not a part of its key."""
 
 _NULL: Final = "None"
 """How a template prints null."""
@@ -291,7 +289,7 @@ def _parsed(turn: TemplateMessage | TakenMessages) -> nodes.Node:
 
 def keyed_settings(settings: Settings) -> dict[str, JSON]:
     """Return the settings of a model as its requests have them."""
-    made = settings.model_dump(exclude_none=True, include=set(Settings.model_fields) - _UNKEYED)
+    made = settings.model_dump(exclude_none=True, include=set(Settings.model_fields) - UNKEYED.keys())
     if isinstance(settings.thinking, Thinking):
         made["thinking"] = {**made["thinking"], "type": settings.thinking_type}
     elif settings.thinking is not None:
