@@ -5,12 +5,17 @@ The API and its token server are one scripted server on loopback, as they are on
 
 import asyncio
 import json
+import threading
+import time
 
+import httpx2
 import pytest
+from anthropic.lib.credentials import StaticToken
 
 from scripted_api import Reply, ScriptedServer, message, refusal
 from yamlgen.api.loading import load
 from yamlgen.api.run_execution import execute
+from yamlgen.claude.credentials import AccessTokens
 from yamlgen.claude.endpoints import endpoint_of
 from yamlgen.errors import Code, EnvironmentProblem, YamlgenError
 from yamlgen.pipeline.pipeline_model import Runtime
@@ -264,6 +269,39 @@ def test_clients_with_the_same_profile_renew_its_token_once(api, profiles, monke
 
     assert api.wait(tokens()) == {api.valid}
     assert len(api.grants) == 1
+
+
+def test_an_exchange_in_flight_keeps_its_connection_until_it_ends():
+    """A client that is closed in the middle of a connect would leave its socket open."""
+    begun, released, client = threading.Event(), threading.Event(), httpx2.Client()
+
+    def exchange(*, force_refresh=False):
+        begun.set()
+        released.wait(10)
+        assert not client.is_closed
+        raise ValueError(force_refresh)
+
+    async def stopped():
+        credentials = AccessTokens(exchange, "a profile", client)
+        waiting = asyncio.create_task(credentials())
+        await asyncio.to_thread(begun.wait, 10)
+        waiting.cancel()
+        credentials.close()
+        return client.is_closed
+
+    assert not asyncio.run(stopped())
+    released.set()
+    deadline = time.monotonic() + 10
+    while not client.is_closed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert client.is_closed
+
+
+def test_without_an_exchange_the_connections_are_closed_at_once():
+    """Nothing is in flight that would need them."""
+    client = httpx2.Client()
+    AccessTokens(StaticToken("t"), "a token", client).close()
+    assert client.is_closed
 
 
 def test_the_address_of_the_file_and_of_the_environment_come_before_that_of_a_profile(monkeypatch, profiles):

@@ -12,8 +12,8 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
@@ -100,7 +100,8 @@ class AccessTokens:
     Args:
         provider: returns a token, or exchanges one; called in a thread.
         what: the credentials, for messages.
-        client: the connections of the provider to its token server; closed with the client of the SDK.
+        client: the connections of the provider to its token server; closed with the client of the SDK, or after the
+            exchange that is in flight then.
         secrets: further secrets.
         shared: what its tokens depend on; clients with the same share them. Empty for none.
         renews: whether a token that the API refuses can be renewed.
@@ -121,6 +122,9 @@ class AccessTokens:
         self._provider = provider
         self._what = what
         self._client = client
+        self._is_open = True
+        self._in_flight = 0
+        self._using = threading.Lock()
         self._renews = renews
         self._cache = TokenCache(self._renewed, time_source=clock)
         self._seen: deque[str] = deque(secrets, maxlen=_REMEMBERED)
@@ -157,9 +161,26 @@ class AccessTokens:
         return self._renews
 
     def close(self) -> None:
-        """Close the connections to the token server."""
-        if self._client is not None:
+        """Close the connections to the token server, now or after the exchange in flight."""
+        with self._using:
+            self._is_open = False
+            self._close_unused()
+
+    def _close_unused(self) -> None:
+        """Close the client, if nobody needs it: closed in the middle of a connect, it would leave a socket open."""
+        if self._client is not None and not self._is_open and not self._in_flight:
             self._client.close()
+
+    @contextmanager
+    def _use(self) -> Iterator[None]:
+        with self._using:
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._using:
+                self._in_flight -= 1
+                self._close_unused()
 
     async def _renewed(self, *, force_refresh: bool = False) -> AccessToken:
         if self._failed is not None and time.monotonic() - self._failed[0] < _REST:
@@ -181,10 +202,11 @@ class AccessTokens:
         is_alone = shared.lock.acquire(timeout=_LONGEST)
         try:
             token = shared.latest
-            if token is None or token.token in (self._latest, self._refused):
-                token = self._provider(force_refresh=False)
-            if force and token.token == self._refused:
-                token = self._provider(force_refresh=True)
+            with self._use():
+                if token is None or token.token in (self._latest, self._refused):
+                    token = self._provider(force_refresh=False)
+                if force and token.token == self._refused:
+                    token = self._provider(force_refresh=True)
             shared.latest = token
             return token
         finally:
