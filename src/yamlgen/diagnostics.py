@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from yamlgen.errors import Code, YamlgenError
 from yamlgen.exit_codes import ExitCode
+from yamlgen.option_names import by_surface
+from yamlgen.suggestions import Hint
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,6 +50,11 @@ class Diagnostic:
         """The start of its range, as `file:line:column`."""
         return f"{self.mark.file}:{self.mark.line}:{self.mark.column}"
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The names that are known where an unknown one is; empty if it is about something else."""
+        return self.hint.known if isinstance(self.hint, Hint) else ()
+
     def as_json(self) -> dict[str, Any]:
         """Return the diagnostic as the object that `--output-format json` prints."""
         return {
@@ -56,6 +63,8 @@ class Diagnostic:
             "code": str(self.code),
             "message": self.message,
             "hint": self.hint,
+            "known": list(self.known),
+            "explain": by_surface(command=f"yamlgen explain {self.code}", python=f"errors/{self.code}.md"),
             "fix": None if self.fix is None else self.fix.as_json(),
         }
 

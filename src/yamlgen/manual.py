@@ -34,6 +34,11 @@ def folder() -> Path:
     return installed if installed.is_dir() else _HERE.parents[1] / "docs"
 
 
+def paths() -> list[Path]:
+    """Return the files of all pages, in the order of the manual."""
+    return list(_pages().values())
+
+
 def topics() -> dict[str, str]:
     """Return the titles of the pages by topic, without the pages of error codes."""
     pages = {topic: path for topic, path in _pages().items() if not _is_code(topic)}

@@ -22,7 +22,35 @@ _SLIPPED: Final = 4
 """The minimum length of a word for which a swap of letters, or any other slip, is certainly one."""
 
 
-class Rewrite(str):  # noqa: SLOT000 - it has attributes
+class Hint(str):  # noqa: SLOT000 - it has attributes
+    """A hint about an unknown name, with the names that are known at its place.
+
+    Attributes:
+        known: all of them, also those that the text leaves out.
+    """
+
+    known: tuple[str, ...]
+
+    def __new__(cls, hint: str, known: Iterable[str] = ()) -> Hint:  # noqa: PYI034 - final but for `Rewrite`
+        """Return a hint with the names that are known."""
+        made = super().__new__(cls, hint)
+        made.known = tuple(sorted(known) if isinstance(known, set | frozenset) else dict.fromkeys(known))
+        return made
+
+    def reworded(self, hint: str) -> Hint:
+        """Return the same hint with another text."""
+        made = str.__new__(type(self), hint)
+        vars(made).update(vars(self))
+        return made
+
+    def knowing(self, known: Iterable[str]) -> Hint:
+        """Return the same hint with other names that are known."""
+        made = self.reworded(self)
+        made.known = Hint("", known).known
+        return made
+
+
+class Rewrite(Hint):
     """A hint whose advice is certain: in the range of its diagnostic, `old` becomes `new`.
 
     Attributes:
@@ -37,13 +65,16 @@ class Rewrite(str):  # noqa: SLOT000 - it has attributes
 
     def __new__(cls, hint: str, old: str = "", new: str = "", *, is_value: bool = False) -> Rewrite:  # noqa: PYI034 - final
         """Return a hint with the rewrite that it describes."""
-        made = super().__new__(cls, hint)
-        made.old, made.new, made.is_value = old, new, is_value
+        made = str.__new__(cls, hint)
+        made.known, made.old, made.new, made.is_value = (), old, new, is_value
         return made
 
-    def reworded(self, hint: str) -> Rewrite:
-        """Return the same rewrite with another text."""
-        return Rewrite(hint, self.old, self.new, is_value=self.is_value)
+
+def knowing(hint: str | None, known: Iterable[str]) -> str | None:
+    """Return a hint with the names that are known at its place, unless it has them already."""
+    if hint is None or (isinstance(hint, Hint) and hint.known):
+        return hint
+    return hint.knowing(known) if isinstance(hint, Hint) else Hint(hint, known)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -109,8 +140,8 @@ def suggestion(word: str, known: Iterable[str], what: str = "known", most: int =
     words = list(known)
     near = nearest(word, words)
     if near is not None:
-        return f"did you mean `{near}`?"
-    return f"{what}: {listing(words, most)}" if words else None
+        return Hint(f"did you mean `{near}`?", words)
+    return Hint(f"{what}: {listing(words, most)}", words) if words else None
 
 
 def correction(word: str, known: Iterable[str], what: str = "known", most: int = 16) -> str | None:
@@ -131,7 +162,8 @@ def proposal(word: str, meant: str, known: Collection[str], *, is_language: bool
             slip, too.
     """
     hint = f"did you mean `{meant}`?"
-    return Rewrite(hint, word, meant) if is_slip(word, meant, known, is_language=is_language) else hint
+    is_certain = is_slip(word, meant, known, is_language=is_language)
+    return (Rewrite(hint, word, meant) if is_certain else Hint(hint)).knowing(known)
 
 
 def is_slip(word: str, meant: str, known: Iterable[str], *, is_language: bool = False) -> bool:

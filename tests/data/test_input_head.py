@@ -5,7 +5,9 @@ import json
 import pytest
 
 from file_sources import file_source
+from yamlgen.data import input_head
 from yamlgen.data.input_head import PEEK, read_head
+from yamlgen.parsing.project_folder import confined
 
 LONG = "é" * 40_000
 """Of which four megabytes hold fewer rows than tell the columns."""
@@ -28,6 +30,17 @@ def test_long_rows_tell_their_columns(tmp_path, name):
     broken = tmp_path / name
     broken.write_text(broken.read_text(encoding="utf-8").replace('"late": 1', '"late": x'), encoding="utf-8")
     assert read_head(file_source(path=broken, shown=name)).columns is None
+
+
+def test_an_editor_reads_only_the_beginning_of_a_long_file(tmp_path, monkeypatch):
+    """A column that may be in a row behind it is no mistake, so the columns are unknown."""
+    monkeypatch.setattr(input_head, "_MOST_IN_EDITOR", 5 << 20)
+    rows = [{"text": LONG} for _ in range(PEEK)]
+    source = written(tmp_path / "a.jsonl", rows)
+    with confined(tmp_path):
+        head = read_head(source)
+        assert (head.columns, len(list(head.first(PEEK)))) == (None, 52)
+    assert read_head(source).columns.names == ("text",)
 
 
 @pytest.mark.parametrize(("value", "kept"), [(LONG, 52), ("short", PEEK)])

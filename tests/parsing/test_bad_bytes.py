@@ -43,7 +43,7 @@ def test_a_file_of_two_mebibytes_is_refused_unread(only):
     """A file past the limit is refused by its size."""
     found = only(PIPELINE + "# " + "x" * (2 << 20))
     assert found.code is Code.TOO_LARGE
-    assert found.hint == "move rows to a file, and write its path under `input`"
+    assert found.hint == "move rows to a file, and set `input.path` to it"
 
 
 def test_a_file_of_one_mebibyte_is_read(tmp_path):
@@ -144,6 +144,7 @@ def test_a_missing_file_is_told(tmp_path, monkeypatch):
     _, (found,) = check("missing.yaml")
     assert found.code is Code.UNREADABLE
     assert found.message == "cannot read missing.yaml: No such file or directory"
+    assert found.hint == "check the path, and whether you may read the file"
 
 
 def test_a_folder_is_no_pipeline(tmp_path, monkeypatch):

@@ -12,7 +12,15 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "pipelines" / "old").mkdir()
     (tmp_path / "pipelines" / "old" / "first.md").touch()
     (tmp_path / "pipelines" / "gone.yaml").symlink_to("nowhere.yaml")
-    for name in ("hello.yaml", "articles.yaml", "articles.md", "not.json", ".hidden.yaml"):
+    for name in (
+        "hello.yaml",
+        "articles.yaml",
+        "articles.md",
+        "not.json",
+        ".hidden.yaml",
+        "tea.yamlgen.yaml",
+        "tea.csv",
+    ):
         (tmp_path / "pipelines" / name).touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -28,6 +36,8 @@ def folder(tmp_path, monkeypatch):
         ("pipeline/hello.yaml", "pipelines/hello.yaml"),
         ("./pipelines/article.yaml", "pipelines/articles.yaml"),
         ("Pipelines/Hello.yaml", "pipelines/hello.yaml"),
+        ("pipelines/tea", "pipelines/tea.yamlgen.yaml"),
+        ("pipelines/tea.yaml", "pipelines/tea.yamlgen.yaml"),
         ("pipelines/first.md", "pipelines/old/first.md"),
         ("pipelines/gone.yaml", None),
         ("Hello.yaml", "pipelines/hello.yaml"),
@@ -44,7 +54,7 @@ def folder(tmp_path, monkeypatch):
 )
 def test_the_neighbour_is_a_file_that_is_there(folder, shown, near):
     """By its letters, by its ending, or by its folder; the hint names it as it was typed."""
-    assert neighbour(folder / shown, shown) == (near and f"did you mean `{near}`?")
+    assert neighbour(folder / shown, shown) == (f"did you mean `{near}`?" if near else "")
 
 
 def test_a_folder_is_no_file(folder):

@@ -143,3 +143,10 @@ def test_columns_count_code_points():
     """An emoji is one column, and a BOM is none."""
     document, _ = compose(SourceText("x.yaml", "a: {🏃: 漢, b: 1}\n"))
     assert document.mark(("a", "b"), key=True).column == 11
+
+
+def test_the_places_of_a_string_are_computed_once():
+    """A long prompt with many mistakes asks for them with each."""
+    document, _ = compose(SourceText("x.yaml", "value: |\n  one\n  two\n"))
+    node = document.node(("value",))
+    assert node.offsets() is node.offsets()

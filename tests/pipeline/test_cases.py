@@ -11,6 +11,7 @@ To write the expectations anew after a change, and then to read each of them in 
 """
 
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from yamlgen.option_names import cli_option_names
 from yamlgen.pipeline.parameters import read_value
 
 CASES = Path(__file__).parent.parent / "cases"
+LISTING = re.compile(r"(?:^|; )(?!add |write )[a-z ]+: `[^`]+`(?:, `| and `)")
+"""A list of names in a hint, such as "columns: `a` and `b`"."""
+
 REWRITE = "YAMLGEN_REWRITE_CASES" in os.environ
 
 
@@ -61,6 +65,13 @@ def spoken(diagnostic: Diagnostic, main: str) -> str:
     return f"{place} {diagnostic.severity} {diagnostic.code} {diagnostic.message}{hint}\n"
 
 
+def lacks_names(diagnostic: Diagnostic) -> bool:
+    """Whether the hint of a diagnostic has names that its `known` has not."""
+    hint = diagnostic.hint or ""
+    is_unknown = diagnostic.message.startswith("unknown key `") and "indent it" not in hint
+    return not diagnostic.known and (is_unknown or "did you mean" in hint or LISTING.search(hint) is not None)
+
+
 def expected(path: Path, lines: list[str]) -> str:
     """What the file beside a case says, written anew when that is asked for."""
     beside = path.with_suffix(".expected")
@@ -80,6 +91,7 @@ def test_each_mistake_is_told_once_at_its_place(name, monkeypatch):
     lines = [spoken(diagnostic, path.name) for diagnostic in diagnostics]
     assert "".join(lines) == expected(path, lines)
     assert any(diagnostic.severity == "error" for diagnostic in diagnostics)
+    assert [spoken(each, path.name) for each in diagnostics if lacks_names(each)] == []
 
 
 @pytest.mark.parametrize("name", cases("valid"))
@@ -91,6 +103,7 @@ def test_a_right_file_has_no_errors(name, monkeypatch):
     lines = [spoken(diagnostic, path.name) for diagnostic in diagnostics]
     assert "".join(lines) == expected(path, lines)
     assert all(diagnostic.severity == "warning" for diagnostic in diagnostics)
+    assert [spoken(each, path.name) for each in diagnostics if lacks_names(each)] == []
 
 
 def test_each_code_of_the_language_has_a_case():

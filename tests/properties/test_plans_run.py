@@ -11,7 +11,7 @@ from plan_runs import compiled
 import yamlgen
 from yamlgen.api.loading import check, load
 from yamlgen.api.preparation import estimate
-from yamlgen.api.preview import preview
+from yamlgen.api.row_requests import requests_of_row
 from yamlgen.api.run_options import RunOptions
 from yamlgen.errors import Code, RowError
 from yamlgen.events import RequestSent
@@ -38,7 +38,7 @@ class Ran:
 def requests(pipeline, params):
     """The requests of the first row; a row that a template fails for has its code."""
     try:
-        return asyncio.run(preview(pipeline, params, 1))
+        return asyncio.run(requests_of_row(pipeline, params, 1))
     except RowError as error:
         return error.code
 

@@ -205,7 +205,7 @@ class InputFile:
             hint = f"create it, or {other}; paths are relative to the pipeline file"
             if self.is_given:
                 way = "check the path: it is relative to the current directory"
-                hint = neighbour(self.path, self.name()) or way
+                hint = neighbour(self.path, self.name(), way)
             raise EnvironmentProblem(
                 f"the input {self.name()} does not exist", code=Code.MISSING_INPUT, hint=hint
             ) from error

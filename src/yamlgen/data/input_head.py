@@ -20,7 +20,7 @@ from yamlgen.data.row_selection import RowCondition
 from yamlgen.data.source import LocatedRow, Position, Source, no_rows
 from yamlgen.errors import YamlgenError
 from yamlgen.formats.format import AnomalyLog, Rows
-from yamlgen.parsing.project_folder import is_file, is_pointer
+from yamlgen.parsing.project_folder import is_confined, is_file, is_pointer
 from yamlgen.schemas.types import observed
 from yamlgen.value_objects import JSON, Columns, Row
 
@@ -30,6 +30,9 @@ PEEK: Final = 100
 _EXAMINED: Final = 1000
 _MOST_BYTES: Final = 4 << 20
 """The most rows and bytes that are examined before a run."""
+
+_MOST_IN_EDITOR: Final = 64 << 20
+"""The most bytes of a file that are read for the columns in an editor, which checks after each pause in typing."""
 
 _LOOK: Final = 1 << 20
 """How many bytes are searched for anomalies."""
@@ -94,9 +97,9 @@ class InputHead:
         return replace(self, columns=replace(self.columns, least=min(count, self.columns.least)))
 
     def first(self, limit: int) -> Iterator[Row]:
-        """Yield the first rows, up to a broken one; rows beyond the head are read from the file on demand."""
+        """Yield the first rows, up to a broken one; rows beyond the head are read on demand, but not in an editor."""
         yield from (row for _, row in self.rows[:limit])
-        if self.is_cut and len(self.rows) < limit:
+        if self.is_cut and len(self.rows) < limit and not is_confined():
             with suppress(YamlgenError), closing(self.source.numbered()) as rows:
                 yield from (row for _, row in islice(rows, len(self.rows), limit))
 
@@ -231,7 +234,9 @@ def _columns(
         header = file.kind().columns(content, file.reading(id))
         if is_cut and len(rows) < PEEK:
             with file.opened() as opened:
-                rows, error = _taken(_located(file.parsed(file.content(opened), id), 0), PEEK)
+                content = file.content(opened)
+                content = io.BytesIO(content.read(_MOST_IN_EDITOR)) if is_confined() else content
+                rows, error = _taken(_located(file.parsed(content, id), 0), PEEK)
     except YamlgenError:
         return None
     peeked, has_header = rows[:PEEK], header is not None

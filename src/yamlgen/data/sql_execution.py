@@ -30,7 +30,7 @@ from yamlgen.data.sql_tables import OpenTables, name_in_sql, open_tables, told_b
 from yamlgen.data.temporary_folder import temporary_folder
 from yamlgen.errors import Code, EnvironmentProblem, YamlgenError
 from yamlgen.formats.arrow_rows import column_types
-from yamlgen.suggestions import nearest, suggestion
+from yamlgen.suggestions import Hint, nearest, suggestion
 from yamlgen.system_limits import start
 from yamlgen.value_objects import JSON, Columns
 
@@ -214,8 +214,9 @@ def _issue(error: Exception, where: Locations, prefix: int, columns: frozenset[s
         hint = suggestion(name, sorted(columns), "columns") or hint
     elif kind == "MISSING_ENTRY":
         message = f"unknown {told.get('type', 'name').lower()} `{told['name']}`"
-        near = nearest(told["name"], map(str.strip, told.get("candidates", "").split(",")))
-        hint = f"did you mean `{near}`?" if near else hint
+        candidates = [each.strip() for each in told.get("candidates", "").split(",") if each.strip()]
+        near = nearest(told["name"], candidates)
+        hint = Hint(f"did you mean `{near}`?" if near else hint, candidates)
     elif "VARCHAR" in message:
         hint = "cells of CSV files are text: convert them, such as `cast(stars as integer)`"
     return SqlIssue(message, hint, *where.range(start - prefix, length))

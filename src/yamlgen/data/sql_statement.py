@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import duckdb
 
 from yamlgen.data.sql_query import SqlIssue
-from yamlgen.suggestions import listing, nearest
+from yamlgen.suggestions import Hint, listing, nearest
 
 _TABLE_FUNCTIONS: Final = ("range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree")
 """The functions that return rows, of their arguments only."""
@@ -213,7 +213,7 @@ def _no_table(node: SyntaxNode, where: Locations, tables: list[str]) -> SqlIssue
         hint = f"did you mean `{near}`?"
     elif not any(outer) and ("." in name or "/" in name):
         hint = _FILE_HINT
-    return SqlIssue(f"`{full}` is not under `tables`", hint, *where.of(value))
+    return SqlIssue(f"`{full}` is not under `tables`", Hint(hint, tables), *where.of(value))
 
 
 def _no_table_function(value: dict[str, Any], where: Locations) -> SqlIssue | None:
@@ -221,6 +221,6 @@ def _no_table_function(value: dict[str, Any], where: Locations) -> SqlIssue | No
     name = function["function_name"].lower()
     if name in _TABLE_FUNCTIONS and not function.get("schema"):
         return None
-    hint = f"in FROM, only these functions are allowed: {listing(_TABLE_FUNCTIONS)}"
+    hint: str = Hint(f"in FROM, only these functions are allowed: {listing(_TABLE_FUNCTIONS)}", _TABLE_FUNCTIONS)
     hint = _FILE_HINT if name.startswith(_OF_FILES) or name.endswith("_scan") else hint
     return SqlIssue(f"the function `{name}` is not allowed: it reads more than the tables", hint, *where.of(value))

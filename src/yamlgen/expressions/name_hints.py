@@ -5,17 +5,20 @@ Owns the names that other tools use, and the hints about where a bare name belon
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
+
+from jinja2 import nodes
 
 from yamlgen.expressions.jinja_environment import filters
 from yamlgen.expressions.narrowing import Path
 from yamlgen.expressions.static_types import ANYTHING, Absent, NamespaceView, TypeView
 from yamlgen.expressions.syntax_errors import RAW
-from yamlgen.suggestions import Rewrite, correction, listing, nearest
+from yamlgen.suggestions import Hint, Rewrite, correction, knowing, listing, nearest
 
 _MEMBER: Final = re.compile(r"\.(\w+)")
 _COMPARED: Final = re.compile(r"(?:[=!]=|\bin|[\[,]|(?<!\brange)(?<=\w)\()\s*\Z")
@@ -59,6 +62,9 @@ FILTERS: Final = {
     "upcase": "upper",
     "downcase": "lower",
 }
+_OF_MAP: Final = ["attribute", "default"]
+"""The named arguments of `map` without the name of a filter."""
+
 _NO_SCHEMA: Final = "to get an answer with fields, set a schema in its step: `output: {schema: ...}`"
 AS_A_WHOLE: Final = "its schema describes a string"
 """How the hint about a member of an answer with the schema of a string begins."""
@@ -95,8 +101,9 @@ def meant(  # noqa: PLR0911 - a table
         return f"write `{_LITERALS.get(word.lower(), word.lower())}`"
     if hint := of_column(word, getattr(scope.get("thinking"), "members", ())):
         return hint
-    if nearest(word, names) is not None:
-        return correction(word, names)
+    bound = [*dict.fromkeys((*names, *scope))]
+    if (slip := correction(word, bound)) is not None and nearest(word, bound) is not None:
+        return Hint.knowing(slip, references(scope, names)) if isinstance(slip, Hint) else slip
     row, member = scope.get("row"), _MEMBER.match(source, start + len(word))
     columns = row.members if isinstance(row, NamespaceView) else None
     near = "row" if columns and member and member[1] in columns else None
@@ -125,6 +132,35 @@ def _rooted(before: str, word: str, meant: str, scope: Mapping[str, TypeView]) -
     return Rewrite(hint, word, meant) if is_certain else hint
 
 
+def references(scope: Mapping[str, TypeView], names: Collection[str]) -> list[str]:
+    """Return every reference that is known at a place: the members of the roots, and what else is in scope."""
+    found: list[str] = []
+    for name in dict.fromkeys((*names, *scope)):
+        members = getattr(scope.get(name), "members", None)
+        found += [name] if members is None else [f"{name}.{each}" for each in members]
+    return found
+
+
+def wrong_arguments(node: nodes.Filter | nodes.Test, function: Callable[..., Any]) -> Iterator[tuple[str, str | None]]:
+    """Yield why a filter or a test cannot be called with its arguments, and the hint; nothing if it can."""
+    before: list[Any] = [None] * hasattr(inspect.unwrap(function), "jinja_pass_arg")
+    named = {str(pair.key): None for pair in node.kwargs}
+    signature = inspect.signature(function)
+    own = _OF_MAP if node.name == "map" and not node.args else [*signature.parameters][len(before) + 1 :]
+    unknown = next((name for name in named if name not in own), None)
+    try:
+        signature.bind(*before, None, *node.args, **named)
+        if own is not _OF_MAP or unknown is None:
+            return
+        fact = f"got an unexpected keyword argument '{unknown}'"
+    except TypeError as error:
+        fact = str(error)
+    hint = f"arguments: {listing(own)}" if unknown is None and own else correction(unknown or "", own, "arguments")
+    if isinstance(node, nodes.Test) and node.args:
+        hint = "join it with `and` or `or` to what follows"
+    yield f"`{node.name}` has wrong arguments: {fact}", hint or f"write `{node.name}` without arguments"
+
+
 def _near(word: str, scope: Mapping[str, TypeView], names: Collection[str]) -> str | None:
     """Return the name that a bare name is similar to: a root under another tool's name, or a member of a root."""
     root = _ROOTS.get(word.lower())
@@ -144,9 +180,9 @@ def other_filter(name: str, known: Collection[str], what: str) -> str | None:
     """Return the hint for an unknown filter or test, which may have the name of another tool."""
     if name in _FLATTEN and what == "filter":
         strings = "; to join strings, write `~`" if name == "concat" else ""
-        return f"to join a list of lists, write `| sum(start=[])`{strings}"
+        return knowing(f"to join a list of lists, write `| sum(start=[])`{strings}", known)
     other = FILTERS.get(name)
-    return f"did you mean `{other}`?" if other in known else correction(name, known, f"{what}s")
+    return knowing(f"did you mean `{other}`?", known) if other in known else correction(name, known, f"{what}s")
 
 
 def instead(path: Path, named: str, key: str, owner: TypeView) -> str | None:
@@ -175,8 +211,9 @@ def _of_string(path: Path, named: str, key: str, owner: TypeView) -> str | None:
         return f"a date is a string here: its year is `{named}[:4]`, and its month is `{named}[5:7]`"
     if key in _ANSWERS and path[:1] == ("steps",):
         return f"write `{named}` alone"
-    if near := get_close_matches(key, (name for name in dir(str) if name[0] != "_"), n=1, cutoff=0.75):
-        return f"did you mean `{near[0]}`?"
+    methods = [name for name in dir(str) if name[0] != "_"]
+    if near := get_close_matches(key, methods, n=1, cutoff=0.75):
+        return Hint(f"did you mean `{near[0]}`?", methods)
     is_answer = (path[:1], len(path)) in ((("steps",), 2), (("output",), 1))
     if not is_answer:
         return None

@@ -17,7 +17,7 @@ from jinja2 import nodes
 
 from yamlgen.errors import Code
 from yamlgen.expressions.jinja_environment import sandbox
-from yamlgen.expressions.name_hints import AS_A_WHOLE, instead, meant, of_column, other_filter, quoted
+from yamlgen.expressions.name_hints import AS_A_WHOLE, instead, meant, of_column, other_filter, quoted, references
 from yamlgen.expressions.narrowing import (
     Forks,
     Path,
@@ -32,7 +32,7 @@ from yamlgen.expressions.narrowing import (
 from yamlgen.expressions.references import OF_STEPS
 from yamlgen.expressions.static_types import ANYTHING, Absent, TypeView
 from yamlgen.expressions.type_inference import parts
-from yamlgen.suggestions import correction, nearest
+from yamlgen.suggestions import correction, knowing, nearest
 
 _WORD: Final = re.compile(r"\w+")
 _JOINED: Final = re.compile(r"\w+(?:-\w+)*")
@@ -103,6 +103,11 @@ class NameResolver:
     _asking: bool = False
     _seen: dict[nodes.Node, TypeView] = field(default_factory=dict)
     """The type of each reference, at its place."""
+
+    def typed(self) -> Iterator[tuple[int, int, TypeView]]:
+        """Yield each reference and each part of one that was resolved: its start, its end, its type."""
+        for node, view in self._seen.items():
+            yield *self._extent(node), view
 
     def guard(self, tree: nodes.Node) -> None:
         """Record the references that the source guards or tests."""
@@ -245,12 +250,11 @@ class NameResolver:
                 self._whole(node)
             return scope[node.name]
         elif node.name not in sandbox().globals and not self._is_told(start):
-            hint = meant(self.source, start, node.name, scope, self.names)
+            hint = knowing(meant(self.source, start, node.name, scope, self.names), references(scope, self.names))
             text = _JOINED.match(self.source, start) if hint == quoted(node.name) else None
             if text is not None and text[0] != node.name:  # a string with hyphens, which are read as minus signs
-                self._complain(
-                    Code.UNKNOWN_NAME, f"`{text[0]}` is read as a subtraction", start, text.end(), quoted(text[0])
-                )
+                hint = knowing(quoted(text[0]), references(scope, self.names))
+                self._complain(Code.UNKNOWN_NAME, f"`{text[0]}` is read as a subtraction", start, text.end(), hint)
             else:
                 self._complain(Code.UNKNOWN_NAME, f"unknown name `{node.name}`", start, end, hint)
         return ANYTHING
@@ -295,7 +299,7 @@ class NameResolver:
                 if spaced is not None:
                     hint = f'its name contains white space: remove it from the header, or write `["{spaced}"]`'
                 hint = hint or instead(path_of(node.node), self._named(node.node, owner), str(key), owner)
-                near = nearest(str(key), absent.known) is not None
+                hint, near = knowing(hint, absent.known), nearest(str(key), absent.known) is not None
                 if (hint or "").startswith(AS_A_WHOLE):
                     del self.findings[before:]  # whether it may be null matters only without the member
                 self.findings.append(Finding(absent.code, absent.message, start, end, hint, path, near))

@@ -5,7 +5,6 @@ Owns the walk over the syntax tree of an expression; `type_inference` determines
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -17,6 +16,7 @@ from yamlgen.errors import Code
 from yamlgen.expressions import sample_evaluation, type_inference
 from yamlgen.expressions.instrumentation import OPERATORS
 from yamlgen.expressions.jinja_environment import MAPPING_METHODS, filters, sandbox
+from yamlgen.expressions.name_hints import wrong_arguments
 from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.narrowing import Path, alternatives, path_of
 from yamlgen.expressions.sample_evaluation import Operand
@@ -340,13 +340,7 @@ class OperationChecker(TypeMismatchReporter):
         function = there.get(node.name)
         if function is None or _is_spread(node):
             return
-        before: list[Any] = [None] * hasattr(inspect.unwrap(function), "jinja_pass_arg")
-        named = {str(pair.key): None for pair in node.kwargs}
-        try:
-            inspect.signature(function).bind(*before, None, *node.args, **named)
-        except TypeError as error:
-            message = f"`{node.name}` has wrong arguments: {error}"
-            hint = "join it with `and` or `or` to what follows" if isinstance(node, nodes.Test) and node.args else None
+        for message, hint in wrong_arguments(node, function):
             self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno), hint)
 
     def _named_in(self, node: nodes.Node, there: list[str], what: str) -> None:

@@ -102,6 +102,21 @@ def analyse_expression(
     )
 
 
+def typed_references(
+    source: str, scope: Mapping[str, TypeView], *, is_expression: bool
+) -> list[tuple[int, int, TypeView]]:
+    """Return the references in a source, and the parts of them: start, end and type; none if it cannot be parsed."""
+    walk = _StatementChecker(source, dict(scope), frozenset(), frozenset())
+    try:
+        if is_expression:
+            walk.view(parse_expression(source), dict(scope))
+        else:
+            walk.body(parse(source), dict(scope))
+    except (TemplateSyntaxError, RecursionError, ValueError):
+        return []
+    return list(walk.typed())
+
+
 def _always_holds(tree: nodes.Node) -> bool:
     if isinstance(tree, nodes.And):
         return _always_holds(tree.left) and _always_holds(tree.right)

@@ -260,6 +260,8 @@ def _uneven(header: list[str], cells: list[str], reading: ReadContext, number: i
     fix = _evened(header, cells, reading)
     if number == 1 and len(cells) == len(header) + 1 > 2 and fix.startswith(_QUOTED):  # noqa: PLR2004 - two columns
         fix = f"if each row begins with its name, as in files of R, add a name before the header; or {fix}"
+    elif number == 1 and fix.startswith(_QUOTED):
+        fix = f"{fix}; or remove the first line if it is not the names of the columns"
     count = f"{len(header)} cell{'s' * (len(header) != 1)}"
     if not reading.settings.header:
         named = f"`columns` names {len(header)} column{'s' * (len(header) != 1)}"

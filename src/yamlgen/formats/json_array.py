@@ -80,7 +80,7 @@ def _meant(text: str, at: int, shown: str) -> str:
     lists = [name for name, member in value.items() if isinstance(member, list)]
     is_alone = gap_end(text, end) == len(text)
     if is_alone and lists:
-        return f"are the rows under {brief(lists[0])}? then keep only that array"
+        return f"are the rows under {brief(lists[0])}? then write that array, `[{{...}}]`, to a file of its own"
     if is_alone and "\n" in text[at:end]:
         return "put a single row in brackets too: `[{...}]`"
     return "for one object on each line, set `format: jsonl`"

@@ -1,4 +1,4 @@
-"""Texts that are read in place of files on disk, so that a change is checked before it is written."""
+"""Texts that are read in place of files on disk: changes that are checked before they are written."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ from yamlgen.parsing.project_folder import real
 _DRAFTS: ContextVar[Mapping[Path, str]] = ContextVar("drafts")
 
 
+def drafts() -> Mapping[Path, str]:
+    """Return the texts that are read in place of files, by their resolved paths."""
+    return _DRAFTS.get({})
+
+
 @contextmanager
 def drafting(texts: Mapping[Path, str]) -> Iterator[None]:
-    """Read these texts in place of the files, by their resolved paths."""
-    token = _DRAFTS.set(texts)
+    """Read these texts in place of the files, by their resolved paths, and those of the block around this one."""
+    token = _DRAFTS.set({**drafts(), **texts} if drafts() else texts)
     try:
         yield
     finally:
         _DRAFTS.reset(token)
 
 
-def draft_of(path: Path) -> str | None:
-    """Return the text that is read in place of a file, or `None`."""
-    texts = _DRAFTS.get({})
-    return texts.get(real(path)) if texts else None
+def draft_of(path: Path, folder: Path | None = None) -> str | None:
+    """Return the text that is read in place of a file, or `None`; also if a link on its path leaves the folder."""
+    texts = drafts()
+    if not texts or (folder is not None and not real(path).is_relative_to(real(folder))):
+        return None
+    return texts.get(real(path))

@@ -10,7 +10,7 @@ from glob import has_magic
 from pathlib import Path
 from typing import Final
 
-from yamlgen.parsing.project_folder import is_file, status
+from yamlgen.parsing.project_folder import is_beyond, is_file, status
 
 _ANY: Final = "**"
 
@@ -32,8 +32,11 @@ def matching(folder: Path, reference: str) -> list[str]:
     if not is_pattern(folder, reference):
         return [reference]
     start, parts = split(folder, reference)
+    if is_beyond(folder / start):
+        return []
     found = (path for path in _walked(folder / start, parts) if fits(path, parts))
-    return sorted(f"{start}{path}" for path in found if is_file(folder / f"{start}{path}"))
+    files = ((f"{start}{path}", folder / f"{start}{path}") for path in found)
+    return sorted(path for path, place in files if is_file(place) or is_beyond(place))
 
 
 def split(folder: Path, reference: str) -> tuple[str, tuple[str, ...]]:

@@ -3,6 +3,8 @@
 The folder is the one that contains the pipeline file, at the path that the user wrote; the file and the folder may be
 reached through links. A path may leave the folder only visibly, with `../` or as an absolute path, so that a reader of
 the pipeline sees it. A link that leaves the folder is an error. Data may be links: input, output, draws and store.
+
+An editor opens pipelines that nobody has read. It checks them `confined` to their folder: what is outside is not read.
 """
 
 from __future__ import annotations
@@ -10,11 +12,19 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
 Stamp: TypeAlias = tuple[int, ...]
 """Identifies a state of a file by its metadata, without reading it."""
+
+BEYOND: Final = "is outside the folder, and was not read"
+"""What messages say of a path outside the folder to which reading is confined."""
+
+_BORDER: ContextVar[Path | None] = ContextVar("border", default=None)
 
 _BRIEF: Final = 40
 POINTS: Final = "is a pointer of Git LFS, and not the file itself"
@@ -34,8 +44,31 @@ def real(path: Path) -> Path:
         return path
 
 
+@contextmanager
+def confined(folder: Path) -> Iterator[None]:
+    """Read nothing outside a folder: neither files nor lists of files, also not through links."""
+    token = _BORDER.set(real(folder))
+    try:
+        yield
+    finally:
+        _BORDER.reset(token)
+
+
+def is_confined() -> bool:
+    """Check whether reading is confined to a folder, because an editor reads the pipeline."""
+    return _BORDER.get() is not None
+
+
+def is_beyond(path: Path | str) -> bool:
+    """Check whether a path is outside the folder to which reading is confined."""
+    border = _BORDER.get()
+    return border is not None and not real(Path(path)).is_relative_to(border)
+
+
 def status(path: Path | str) -> os.stat_result | None:
-    """Return the status of a path, or `None` if it does not exist or cannot be looked up."""
+    """Return the status of a path, or `None` if it does not exist, cannot be looked up, or must not be."""
+    if is_beyond(path):
+        return None
     try:
         return os.stat(path)  # noqa: PTH116 - much faster for a string
     except (OSError, ValueError):
@@ -94,7 +127,9 @@ def is_pipe(path: Path) -> bool:
 
 
 def unusable(path: Path, shown: str) -> str | None:
-    """Return why the system cannot look up a path, as a sentence, or `None` if it can."""
+    """Return why a path cannot or must not be looked up, as a sentence, or `None` if it can."""
+    if is_beyond(path):
+        return f"`{_brief(shown)}` {BEYOND}"
     try:
         os.lstat(path)
     except ValueError:
@@ -136,12 +171,20 @@ def leak(folder: Path, reference: str, shown: str) -> tuple[str, str] | None:
     return message, f"write the path without the link: `{target}`"
 
 
-def open_inside(folder: Path, path: Path) -> BinaryIO:
+def open_inside(folder: Path | None, path: Path) -> BinaryIO:
     """Open a file in a folder, without following links that were created after the path was resolved.
+
+    Args:
+        folder: the folder; `None`: any.
+        path: the file.
 
     Raises:
         OSError: the file is not in the folder, or cannot be opened.
     """
+    if is_beyond(path):
+        raise OSError(errno.EACCES, f"it {BEYOND}")
+    if folder is None:
+        return path.open("rb")
     home, place = real(folder), real(path)
     if not place.is_relative_to(home):
         raise OSError(errno.ELOOP, "it leaves the pipeline's folder through a link")

@@ -19,6 +19,7 @@ from yamlgen.errors import Code
 from yamlgen.excerpts import short
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.redaction import HIDDEN, KEY_SHAPE, LONG_SECRET, is_secret, redact
+from yamlgen.suggestions import Hint
 
 # Longer than what `redact` hides: `sk-ant-` and three letters, as in a sentence about keys, is not a key.
 _SECRET: Final = re.compile(r"sk-ant-[A-Za-z0-9_\-]{4,}")
@@ -289,6 +290,8 @@ def without_secrets(diagnostics: Iterable[Diagnostic], texts: Iterable[SourceTex
             mark = replace(diagnostic.mark, file=redact(diagnostic.mark.file))
             hint = short(redact(hint))
             same = diagnostic.hint if hint == diagnostic.hint else hint or None  # a `Rewrite` is more than its text
+            public = [each for each in diagnostic.known if redact(each) == each and not _PRIVATE.search(each)]
+            same = Hint(hint, public) if len(public) < len(diagnostic.known) else same
             kept.append(replace(diagnostic, message=short(redact(message)), mark=mark, hint=same))
     return kept
 

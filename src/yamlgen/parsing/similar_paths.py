@@ -11,30 +11,40 @@ from typing import Final
 
 from yamlgen.errors import near
 from yamlgen.parsing.file_patterns import matching, split
-from yamlgen.parsing.project_folder import is_file, is_folder, status
-from yamlgen.suggestions import nearest
+from yamlgen.parsing.project_folder import is_beyond, is_file, is_folder, status
+from yamlgen.suggestions import Hint, nearest
 
 _MOST: Final = 1000
 """The maximum number of files of a folder that are compared."""
 
+_SHOWN: Final = 50
+"""The maximum number of files that are known to a hint."""
 
-def neighbour(path: Path, shown: str) -> str | None:
-    """Return the hint for a path that does not exist: the most similar file, or `None`.
+
+def neighbour(path: Path, shown: str, otherwise: str = "") -> str:
+    """Return the hint for a path that does not exist: the most similar file, or `otherwise`.
 
     Args:
         path: the path.
         shown: the path as messages show it; the hint uses the same form.
+        otherwise: the hint if no file is similar.
     """
     with suppress(OSError, ValueError):  # a folder that cannot be read, or an impossible path
         if path.is_dir():
             return "it is a folder: write the path of a file in it"
         if path.exists():
-            return None
+            return otherwise
         meant = _meant(path)
-        if meant is not None:
-            way = os.path.relpath(meant, path.parent)
-            return f"did you mean `{os.path.normpath(Path(shown).parent / way)}`?"
-    return None
+        ways = [os.path.relpath(each, path.parent) for each in ([meant] if meant else []) + _alike(meant or path)]
+        known = [os.path.normpath(Path(shown).parent / way) for way in ways]
+        return Hint(f"did you mean `{known[0]}`?" if meant else otherwise, known[:_SHOWN])
+    return otherwise
+
+
+def _alike(path: Path) -> list[Path]:
+    """Return the files in the folder of a path: those with its extension, or else all."""
+    files = [each for each in _files(path.parent) if is_file(each)] if path.parent.is_dir() else []
+    return [each for each in files if each.suffix == path.suffix] or files
 
 
 def way_to_files(folder: Path, pattern: str, shown: str, endings: str = "") -> tuple[str, str | None]:
@@ -49,7 +59,7 @@ def way_to_files(folder: Path, pattern: str, shown: str, endings: str = "") -> t
     start, parts = split(folder, pattern)
     home, named = folder / start, near(Path(os.path.normpath(Path(shown) / start)))
     if status(home) is None:
-        return f"the folder {named} does not exist", neighbour(home, named)
+        return f"the folder {named} does not exist", neighbour(home, named) or None
     if not is_folder(home):
         return f"{named} is a file, not a folder", "for a file, write `path`"
     where = "" if named == "." else f" in {named}"
@@ -60,7 +70,8 @@ def way_to_files(folder: Path, pattern: str, shown: str, endings: str = "") -> t
         (ending, count), *others = known.most_common()
         stem = "*" if ending == rest.suffix else rest.stem
         many = f"{count} {ending} file{'' if count == 1 else 's'}"
-        return fact, f"it has {many}{' and others' if others else ''}: did you mean `{start}{stem}{ending}`?"
+        hint = f"it has {many}{' and others' if others else ''}: did you mean `{start}{stem}{ending}`?"
+        return fact, Hint(hint, [f"{start}{stem}{each}" for each in known])
     deeper = next(iter(matching(home, f"**/{rest}")), None)
     return fact, None if deeper is None else f"{deeper} does: write `{start}**/{rest}` for the folders below too"
 
@@ -87,13 +98,20 @@ def _meant(path: Path) -> Path | None:
 
 def _files(folder: Path) -> list[Path]:
     """Return the entries of a folder, without hidden ones, up to the maximum."""
+    if is_beyond(folder):
+        return []
     return sorted(each for each in islice(folder.iterdir(), _MOST) if not each.name.startswith("."))
 
 
 def _near(folder: Path, name: str) -> str | None:
-    """Return the most similar name in a folder: a similar stem, or the same stem with another extension if unique."""
+    """Return the most similar name in a folder: a similar stem, or the same stem with another extension if unique.
+
+    Of `reviews` and `reviews.yaml`, that is the pipeline `reviews.yamlgen.yaml`, if it exists.
+    """
     names = [each.name for each in _files(folder) if each.name != name]
     stem, ending = Path(name).stem, Path(name).suffix
+    if ending in ("", ".yaml", ".yml") and f"{stem}.yamlgen.yaml" in names:
+        return f"{stem}.yamlgen.yaml"
     alike = [each for each in names if Path(each).stem == stem]
     near = nearest(stem, [Path(each).stem for each in names if Path(each).suffix == ending])
     return f"{near}{ending}" if near else alike[0] if len(alike) == 1 else None

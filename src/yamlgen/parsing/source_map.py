@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeAlias
 
 from yamlgen.diagnostics import Diagnostic, Mark
@@ -111,6 +111,10 @@ class Node:
         """The place of the node; for an aliased value, the place of the alias."""
         return self.source.mark(self.start, self.end)
 
+    def offsets(self) -> Sequence[int]:
+        """Return the offset in the text of each character of a string."""
+        return _offsets(self.source.text, self.start, self.end, self.style, self.value)
+
     def child(self, part: PathKey) -> Node | None:
         """Return the value under a key or at an index, or `None`."""
         if self.kind == "mapping" and part in self.value:
@@ -157,7 +161,7 @@ class Document:
             node = replace(node, start=node.origin[0], end=node.origin[1])
         if node.kind != "scalar" or not isinstance(node.value, str):
             return node.mark
-        offsets = _offsets(node)
+        offsets = node.offsets()
         first = offsets[min(start, len(offsets) - 1)]
         last = offsets[min(max(end - 1, start), len(offsets) - 1)]
         return node.source.mark(first, last + 1)
@@ -257,22 +261,22 @@ _ESCAPE = re.compile(
 )
 
 
-def _offsets(node: Node) -> list[int]:
+@lru_cache(maxsize=2)  # each mistake in a long prompt asks again
+def _offsets(text: str, start: int, end: int, style: str | None, value: str) -> Sequence[int]:
     """Return the offset in the text of each character of a string scalar.
 
     Folding, indentation and line joins change only white space, so the n-th visible character of the value is the n-th
     visible one of the source. A white space character gets the place after the character before it.
     """
-    text, start, end = node.source.text, node.start, node.end
-    if node.style in ("|", ">"):
+    if style in ("|", ">"):
         line = LINE_END.search(text, start)
         start = line.end() if line else end
-    elif node.style in ("'", '"'):
+    elif style in ("'", '"'):
         start, end = start + 1, end - 1
-    visible = iter(_visible(text, start, end, node.style))
+    visible = iter(_visible(text, start, end, style))
     offsets: list[int] = []
     last = start - 1
-    for character in node.value:
+    for character in value:
         last = last + 1 if character.isspace() else next(visible, last)
         offsets.append(last)
     return offsets or [start]

@@ -27,13 +27,14 @@ _NEAR: Final = 5
 
 _QUOTES: Final = "put the whole value in quotes"
 _WHOLE: Final = "put a string that contains brackets or quotes, such as a condition, in single quotes"
+_COLON: Final = "put a value that contains `: ` in quotes"
 _TEMPLATE = re.compile(r"(?:^|[:\-,\[{])[ \t]*\{[{%]")
 
 # Part of libyaml's problem -> the fact and the fix.
 _SENTENCES: Final = (
     ("expected ',' or ']'", "a `,` or the closing `]` is missing here", None),
     ("expected ',' or '}'", "a `,` or the closing `}` is missing here", None),
-    ("mapping values are not allowed", "a `:` is not expected here", "put a value that contains `: ` in quotes"),
+    ("mapping values are not allowed", "a `:` is not expected here", _COLON),
     ("block sequence entries", "a list cannot begin here", "begin it on its own line"),
     (
         "unknown escape",
@@ -166,6 +167,8 @@ def _explain(source: SourceText, error: yaml.MarkedYAMLError) -> Diagnostic:
             hint = f"write a quote inside the string as `{_ESCAPED[quote]}`"
         elif "is missing here" in message and _is_inside(source.text[:at], after):
             hint = _WHOLE
+        elif "is missing here" in message and after == ":" and re.search(r":\s[^\n,{}\[\]]*\Z", source.text[:at]):
+            hint = _COLON
         found = at, message, hint
     at, message, hint = found
     template = _unquoted(source, at)

@@ -71,21 +71,21 @@ def read(path: Path, shown: str, folder: Path | None = None) -> tuple[SourceText
     """
     nowhere = Mark(shown, 1, 1, 1, 1)
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            return None, [Diagnostic(Code.UNREADABLE, f"{shown} is not a regular file", nowhere, IRREGULAR)]
-        with path.open("rb") if folder is None else open_inside(folder, path) as file:
-            raw = file.read(MOST_BYTES + 1)
-        if (draft := draft_of(path)) is not None:
-            return SourceText(shown, draft), []
+        if (draft := draft_of(path, folder)) is not None:
+            raw, size = draft.encode("utf-8", "replace"), 0
+        else:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+                return None, [Diagnostic(Code.UNREADABLE, f"{shown} is not a regular file", nowhere, IRREGULAR)]
+            with open_inside(folder, path) as file:
+                raw, size = file.read(MOST_BYTES + 1), status.st_size
     except (OSError, ValueError) as error:
-        why, hint = getattr(error, "strerror", None) or "it is not a path", neighbour(path, shown)
+        why = getattr(error, "strerror", None) or "it is not a path"
+        hint = neighbour(path, shown, "check the path, and whether you may read the file")
         return None, [Diagnostic(Code.UNREADABLE, f"cannot read {shown}: {why}", nowhere, hint)]
     if len(raw) > MOST_BYTES:
-        size = max(status.st_size, len(raw))
-        message = f"{shown} has {size:,} bytes; the maximum is {MOST_BYTES:,}"
-        hint = "move rows to a file, and write its path under `input`"
-        return None, [Diagnostic(Code.TOO_LARGE, message, nowhere, hint)]
+        message = f"{shown} has {max(size, len(raw)):,} bytes; the maximum is {MOST_BYTES:,}"
+        return None, [Diagnostic(Code.TOO_LARGE, message, nowhere, "move rows to a file, and set `input.path` to it")]
     try:
         return SourceText(shown, raw.decode("utf-8-sig")), []
     except UnicodeDecodeError as error:
@@ -116,7 +116,7 @@ def absence(path: Path, shown: str, beside: str) -> tuple[str, str] | None:
     if path.is_symlink():
         return f"{shown} is a broken link", "fix the link, or write the path of the file itself"
     waits = any(unexpanded(f"{part}/") for part in path.parts[:-1])
-    way = neighbour(path, shown) or f"write a path relative to {beside}"
+    way = neighbour(path, shown, f"write a path relative to {beside}")
     return f"{shown} does not exist", UNEXPANDED if waits else way
 
 

@@ -22,7 +22,7 @@ from yamlgen.schemas.keywords import KEYWORDS
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.config_fields import ModelSettings
 from yamlgen.steps.step_kinds import DEFAULT_KIND
-from yamlgen.suggestions import folded, listing, nearest, proposal
+from yamlgen.suggestions import Hint, folded, listing, nearest, proposal
 
 _SETTINGS: Final = frozenset(ModelSettings.model_fields)
 _TYPES: Final = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -109,7 +109,8 @@ def clear_up(document: Document) -> tuple[list[Diagnostic], set[DataPath]]:
             elif meant and meant not in step.value:
                 broken.add(("steps", name, meant))
             message = f"unknown key `{word}` in step `{name}`"
-            found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, hint.format(_written(node))))
+            known = Hint(hint.format(_written(node)), sorted(keys_of(str(kind))))
+            found.append(Diagnostic(Code.UNKNOWN_KEY, message, mark, known))
         found += _texts(document, ("steps", name), step)
     return found, broken
 
@@ -135,7 +136,8 @@ def _roles_as_keys(document: Document, name: str, step: Node) -> list[Diagnostic
         if not meant:
             hint = "write `system: ...` in the step, next to `messages`"
         message = f"unknown key `{word}` in `messages[{index}]` of step `{name}`"
-        found.setdefault(bool(meant), []).append((Diagnostic(Code.UNKNOWN_KEY, message, mark, hint), mark))
+        told = Diagnostic(Code.UNKNOWN_KEY, message, mark, Hint(hint, ("role", "content", "cache")))
+        found.setdefault(bool(meant), []).append((told, mark))
         key, node = turn.value.pop(word)
         turn.value["role"] = replace(key, value="role"), replace(key, value=meant or "user")
         turn.value["content"] = replace(key, value="content"), node

@@ -13,7 +13,7 @@ from typing import Final
 
 from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.errors import Code
-from yamlgen.suggestions import Rewrite
+from yamlgen.suggestions import Hint
 
 _NAMES: Final = frozenset(
     {Code.UNKNOWN_NAME, Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOWN_FIELD, Code.UNKNOWN_COLUMN}
@@ -87,4 +87,4 @@ def with_others(told: Diagnostic, marks: list[Mark]) -> Diagnostic:
     more = f" and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
     also = f"also in line{'s' if len(lines) > 1 else ''} {', '.join(named)}{more}"
     hint = f"{told.hint} ({also})" if told.hint else also
-    return replace(told, hint=told.hint.reworded(hint) if isinstance(told.hint, Rewrite) else hint)
+    return replace(told, hint=told.hint.reworded(hint) if isinstance(told.hint, Hint) else hint)

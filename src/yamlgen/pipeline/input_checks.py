@@ -15,13 +15,22 @@ from yamlgen.errors import Code
 from yamlgen.formats.byte_layers import compression_of
 from yamlgen.formats.format_table import ENDINGS, USUAL_ENDINGS, format_of
 from yamlgen.parsing.file_patterns import is_pattern, matching
-from yamlgen.parsing.project_folder import FETCH, POINTS, is_folder, is_pointer, is_socket, status, unusable
+from yamlgen.parsing.project_folder import (
+    FETCH,
+    POINTS,
+    is_beyond,
+    is_folder,
+    is_pointer,
+    is_socket,
+    status,
+    unusable,
+)
 from yamlgen.parsing.similar_paths import neighbour, way_to_files
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.parsing.unrendered_templates import UNEXPANDED, unexpanded
 from yamlgen.pipeline.file_settings import check_settings
 from yamlgen.pipeline.parsed_file import ParsedFile
-from yamlgen.suggestions import correction
+from yamlgen.suggestions import Hint, correction
 from yamlgen.value_objects import Columns
 
 _OTHER_COMPRESSIONS: Final = (".gzip", ".bz2", ".xz", ".zip", ".zstd", ".lz4", ".br", ".7z", ".tgz")
@@ -75,6 +84,8 @@ class _InputChecker(Collector):
         path, shown = self.parsed.beside(written)
         mark = self.parsed.document.mark(at)
         kind = "folder" if at == _FOLDER else "file"
+        if is_beyond(path):
+            return
         if no_path := unusable(path, shown):
             self.complain(Code.MISSING_INPUT, no_path, mark, f"write the path of a {kind}")
         elif address := _ADDRESS.match(written):
@@ -125,7 +136,7 @@ class _InputChecker(Collector):
             self.complain(Code.MISSING_INPUT, f"{shown} is a broken link", mark, way, warn=True)
         elif status(path) is None:
             create = "create it before you run the pipeline"
-            way = UNEXPANDED if unexpanded(written) else neighbour(path, shown) or create
+            way = UNEXPANDED if unexpanded(written) else neighbour(path, shown, create)
             self.complain(Code.MISSING_INPUT, f"{shown} does not exist", mark, way, warn=True)
         elif is_socket(path):
             self.complain(Code.MISSING_INPUT, f"{shown} is a socket", mark, "write the path of a file")
@@ -170,4 +181,4 @@ def unknown_format(path: str, mark: Mark, way: str = "") -> Diagnostic:
     hint += way and f", or {way}"
     if ending.lower() in _OTHER_COMPRESSIONS:
         hint = "a compressed file must end with `.gz` (gzip) or `.zst` (zstd) after its format, such as `rows.jsonl.gz`"
-    return Diagnostic(Code.UNKNOWN_FORMAT, what, mark, hint)
+    return Diagnostic(Code.UNKNOWN_FORMAT, what, mark, Hint(hint, ENDINGS.split(", ")))

@@ -13,7 +13,7 @@ from typing import Final
 from yamlgen.diagnostics import Diagnostic
 from yamlgen.errors import Code
 from yamlgen.parsing.source_map import Document
-from yamlgen.suggestions import listing, nearest
+from yamlgen.suggestions import Hint, listing, nearest
 
 _DIGITS: Final = re.compile(r"\d+")
 
@@ -41,4 +41,4 @@ def odd_columns(document: Document) -> Iterator[Diagnostic]:
             mark = document.mark(("input", "rows", index, name), key=True)
             message = f"only this row has the column `{name}`, and only this row lacks {listing([meant])}"
             hint = f"did you mean `{meant}`? If both are meant, add `{meant}: null`"
-            yield Diagnostic(Code.UNKNOWN_COLUMN, message, mark, hint, "warning")
+            yield Diagnostic(Code.UNKNOWN_COLUMN, message, mark, Hint(hint, count), "warning")

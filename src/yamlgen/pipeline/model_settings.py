@@ -23,7 +23,7 @@ from yamlgen.pipeline.setting_checks import ResolvedSettings, check_settings
 from yamlgen.pipeline.value_hints import FIXES
 from yamlgen.redaction import redact
 from yamlgen.steps.config_fields import FromVariable, ModelRuntime, ModelSettings, Price, Settings, Text
-from yamlgen.suggestions import correction, listing, nearest
+from yamlgen.suggestions import correction, knowing, listing, nearest
 
 PUBLIC_URL = "https://api.anthropic.com"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -166,7 +166,7 @@ def _take_named(
             hint = f"for an id, write `{written}`"
         else:
             hint = correction(model, sorted(parsed.names("models")), "models")
-        problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, mark, hint))
+        problems.append(Diagnostic(Code.UNKNOWN_MODEL_ALIAS, message, mark, knowing(hint, parsed.names("models"))))
     return False
 
 

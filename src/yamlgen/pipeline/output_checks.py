@@ -24,7 +24,7 @@ from yamlgen.pipeline.input_checks import unknown_format
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.shaping.file_names import failed_path, part_path, record_path
 from yamlgen.shaping.output_plan import ITEM, STEP, OutputPlan, rendered_path
-from yamlgen.suggestions import correction, listing
+from yamlgen.suggestions import correction, knowing, listing
 from yamlgen.value_objects import JSON, Columns
 
 _OTHER_TEMPLATE = re.compile(r"(?<!\{)\$?\{((?:params\.)?[A-Za-z_]\w*)\}(?!\})")
@@ -211,7 +211,7 @@ class _OutputChecker(Collector):
                 thought = next((each for each in output.keep_thinking if name == output.thinking_column(each)), None)
                 hint = f"write `thinking.{thought}`" if thought else hint
                 hint = hint or correction(name.removeprefix("row."), self.columns.names, "columns")
-                message = f"the input has no column `{name}`"
+                hint, message = knowing(hint, self.columns.names), f"the input has no column `{name}`"
                 if not self.columns.closed:
                     message = f"none of the first rows has the column `{name}`"
                 self.complain(

@@ -64,7 +64,8 @@ class Parameters(Collector):
                 for error in schema.errors(declaration["default"])[:1]:
                     mark = self.parsed.document.mark((*path, "default"))
                     message = f"the default of `{name}` does not match its schema: {error.removeprefix('$: ')}"
-                    self.complain(Code.BAD_PARAM, message, mark)
+                    hint = self._values(name, declaration["default"]) or "change the default, or the schema"
+                    self.complain(Code.BAD_PARAM, message, mark, hint)
                     self.unfit.add(name)
 
     def given(self, given: Mapping[str, JSON], *, complete: bool) -> ParameterValues:
@@ -104,11 +105,18 @@ class Parameters(Collector):
         errors = self.schemas[name].errors(value)
         if errors:
             is_text = self.schemas[name].wants_text(value)
-            hint = f"put a string in quotes, because values are parsed as YAML: -p '{name}=\"12\"'" if is_text else None
+            quotes = f"put a string in quotes, because values are parsed as YAML: -p '{name}=\"12\"'"
+            hint = quotes if is_text else self._values(name, value)
             message = f"the value of `{name}` does not match its schema: {errors[0].removeprefix('$: ')}"
             made.complain(Code.BAD_PARAM, message, mark, hint)
         else:
             made.values[name] = value
+
+    def _values(self, name: str, value: JSON) -> str | None:
+        """Return the hint for a value that is not in the `enum` of a parameter; `None` if it has none."""
+        values = self.parsed.pipeline.params[name].get("enum")
+        known = [each for each in values if isinstance(each, str)] if isinstance(values, list) else []
+        return suggestion(value, known, "values") if isinstance(value, str) else None
 
     def view(self) -> TypeView:
         """Return the type of `params` in templates."""

@@ -32,7 +32,7 @@ from yamlgen.pipeline.value_hints import (
 )
 from yamlgen.schemas.type_words import KEYS, described
 from yamlgen.steps.config_fields import NAME
-from yamlgen.suggestions import Rewrite, either, listing, nearest, proposal, suggestion
+from yamlgen.suggestions import Rewrite, either, knowing, listing, nearest, proposal, suggestion
 from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ def _not_a_choice(path: DataPath, error: Any, where: str) -> Deviation:
         hint = f"write {_kinds(error.parent.validator_value if is_branch else [{'enum': words}])}"
         if path[-1:] == ("on_refusal",):
             hint += f": a model is in a list, as in `on_refusal: [{value}]`"
-    return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {shown_value(value)}", hint)
+    return Deviation(Code.WRONG_VALUE, path, f"{where} cannot be {shown_value(value)}", knowing(hint, words))
 
 
 def _bad_name(path: DataPath, name: str, rule: str) -> Deviation:

@@ -17,7 +17,7 @@ from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.request_field_checks import check_fields, check_served
 from yamlgen.steps.config_fields import Settings, Thinking
-from yamlgen.suggestions import listing
+from yamlgen.suggestions import Hint, listing
 
 
 class ResolvedSettings:
@@ -95,7 +95,7 @@ class _Suitability:
         ):
             message = f"the API has no model `{self._id}` (as of {CHECKED})"
             hint = f"did you mean `{near}`?" if near else "if the model is newer, ignore this warning: the id is sent"
-            yield self._warning(message, self._mark("id"), hint)
+            yield self._warning(message, self._mark("id"), Hint(hint, model_capabilities.MODELS))
 
     def sampling(self) -> Iterator[Diagnostic]:
         """Check the sampling parameters, which older models accept with the older version of the API."""
@@ -181,7 +181,9 @@ class _Suitability:
             yield self._warning(message, self._mark("effort", key=True), "remove it")
         elif effort not in able.efforts:
             message = f"`{self._id}` does not support `effort: {effort}`"
-            yield self._warning(message, self._mark("effort"), f"supported: {listing(able.efforts)}")
+            yield self._warning(
+                message, self._mark("effort"), Hint(f"supported: {listing(able.efforts)}", able.efforts)
+            )
         elif most is not None and EFFORTS.index(effort) > EFFORTS.index(most):
             message = f"`{self._id}` supports `effort` only up to `{most}` with `thinking: {kind}`"
             yield self._warning(message, self._mark("effort"), f"lower it to `{most}`, or write `thinking: adaptive`")

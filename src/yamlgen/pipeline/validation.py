@@ -30,7 +30,7 @@ from yamlgen.pipeline.misplaced_keys import key_of, rival
 from yamlgen.pipeline.misplaced_levels import lift
 from yamlgen.pipeline.missing_colons import separate
 from yamlgen.pipeline.schema_messages import Deviation, deviations, fits, keys_of, language, own_keys, refused
-from yamlgen.suggestions import closest, proposal
+from yamlgen.suggestions import Hint, closest, knowing, proposal
 from yamlgen.value_objects import JSON
 
 _SURE = 0.75
@@ -183,7 +183,7 @@ def _name_kinds(shape: ValidationResult) -> None:
                 mark = shape.document.mark(("steps", name, said), key=True)
                 message = f"unknown key `{said}` in step `{name}`"
                 hint = "did you mean `kind`?" if step[said] == kind else f"write `kind: {kind}`"
-                shape.complain(Code.UNKNOWN_KEY, message, mark, hint)
+                shape.complain(Code.UNKNOWN_KEY, message, mark, Hint(hint, sorted(keys_of(kind))))
                 holder = here.pop(said)[0]
                 here["kind"] = (replace(holder, value="kind"), replace(holder, value=kind))
             else:
@@ -265,6 +265,7 @@ def _settle_unknown(shape: ValidationResult, finding: Deviation, missing: Abstra
     is_set = shape.document.mark(finding.path, key=True).file != shape.document.file  # by `--set`, over another
     if beside and not is_set and beside[1] in shape.document.entries(parents):
         finding = replace(finding, hint=f"remove it: `{beside[1]}` is already set")
+    finding = replace(finding, hint=knowing(finding.hint, finding.wanted))
     is_text = " " in str(word) and shape.document.entries(parents)[word][1].unread
     if not is_text:  # otherwise it is a line of a string with another mistake
         shape.report(finding, finding.path, key=True)

@@ -6,17 +6,19 @@ Owns the binding of a run's parameters: their values in the plan, and their mist
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yamlgen.diagnostics import Diagnostic
 from yamlgen.errors import Code, RowError
 from yamlgen.parsing.project_folder import Stamp, stamp_of
 from yamlgen.parsing.secret_scan import without_secrets
+from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.diagnostic_deduplication import each_once
 from yamlgen.pipeline.output_checks import check_paths
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
+from yamlgen.planning.finding_reports import ScopedTemplate
 from yamlgen.planning.plan import Plan
 from yamlgen.value_objects import JSON
 
@@ -32,6 +34,7 @@ class CompiledPipeline:
         diagnostics: the mistakes, in the order in which they were found.
         taken: the names of output columns that an input column must not have.
         files: the files that the pipeline refers to, directly or indirectly, each with its state when it was read.
+        scoped: its templates and expressions by their paths, also if there are errors.
     """
 
     parsed: ParsedFile
@@ -40,6 +43,7 @@ class CompiledPipeline:
     diagnostics: tuple[Diagnostic, ...]
     files: Mapping[Path, Stamp | None]
     taken: frozenset[str] = frozenset()
+    scoped: Mapping[DataPath, ScopedTemplate] = field(default_factory=dict)
 
     def bound(self, given: Mapping[str, JSON], *, complete: bool) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
         """Return the plan with the parameters of a run (`None` if there is an error), and all mistakes in order.

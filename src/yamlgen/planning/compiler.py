@@ -129,7 +129,7 @@ class _Compiler(Collector):
         found = tuple(each for each in told if unfilled_at.get(each.mark, each) is each)
         plan = None if any(each.severity == "error" for each in found) else self.plan()
         taken = frozenset[str]().union(*(output.taken for output in self.outputs)) if plan is not None else frozenset()
-        return CompiledPipeline(parsed, plan, self.params, found, self.files_read(), taken)
+        return CompiledPipeline(parsed, plan, self.params, found, self.files_read(), taken, self.reporter.scoped)
 
     def plan(self) -> Plan:
         """Return the plan of a pipeline without errors."""

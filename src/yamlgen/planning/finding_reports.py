@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
 
 from yamlgen.collector import Collector
 from yamlgen.errors import Code
@@ -18,6 +18,7 @@ from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.static_types import ANYTHING, TypeView
 from yamlgen.expressions.syntax_errors import as_string
 from yamlgen.expressions.template_checks import TemplateAnalysis, analyse_expression, analyse_template
+from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.file_settings import input_format
 from yamlgen.pipeline.parameters import Parameters
 from yamlgen.pipeline.parsed_file import ParsedFile
@@ -38,6 +39,13 @@ _DECLARED: Final = frozenset({Code.UNKNOWN_PARAM, Code.UNKNOWN_STEP, Code.UNKNOW
 """The mistakes that follow from a name that is declared at the wrong place, which is reported there."""
 
 
+class ScopedTemplate(NamedTuple):
+    """A template or an expression, with the types of the names that it can read."""
+
+    template: StepTemplate
+    names: Mapping[str, TypeView]
+
+
 @dataclass
 class FindingReporter(Collector):
     """Reports the findings in the templates of one pipeline.
@@ -48,6 +56,7 @@ class FindingReporter(Collector):
         scopes: the types of the steps.
         in_ring: the steps that are in a cycle.
         needs: the steps that each step refers to.
+        scoped: the templates that were read, by their paths.
     """
 
     parsed: ParsedFile
@@ -55,6 +64,7 @@ class FindingReporter(Collector):
     scopes: Scopes
     in_ring: frozenset[str]
     needs: dict[str, set[str]]
+    scoped: dict[DataPath, ScopedTemplate] = field(default_factory=dict)
 
     def read(
         self,
@@ -74,6 +84,7 @@ class FindingReporter(Collector):
         Returns:
             The analysis, and what of it is certain for all rows.
         """
+        self.scoped[template.path] = ScopedTemplate(template, seen)
         analysis = read_template(template, seen, when)
         sure = analysis if certain is seen else read_template(template, certain, when)
         for finding in as_text(template, causes(analysis.findings)):

@@ -23,6 +23,7 @@ from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.jinja_environment import reader
 from yamlgen.expressions.name_hints import column
 from yamlgen.expressions.static_types import TypeView
+from yamlgen.parsing.project_folder import is_file
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.scopes import Scopes
 from yamlgen.planning.skipping import read_always
@@ -216,11 +217,7 @@ class StepLinter:
         path = re.sub(r"^(@|file:(//)?)\s*", "", text)
         if template.file is not None or len(text) > _LONGEST_PATH or not re.fullmatch(r"[^\n{}]+", path):
             return
-        try:
-            is_there = self.parsed.beside(path)[0].is_file()
-        except (OSError, ValueError):
-            return
-        if is_there:
+        if is_file(self.parsed.beside(path)[0]):
             key = template.path[-1]
             written = path if _PLAIN.fullmatch(path) else json.dumps(path, ensure_ascii=False)
             message = f"the text `{shown(text)}` is sent, not the content of that file"

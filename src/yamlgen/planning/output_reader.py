@@ -23,12 +23,13 @@ from yamlgen.planning.finding_reports import FindingReporter
 from yamlgen.planning.scopes import Scopes
 from yamlgen.schemas.author_schema import json_schema
 from yamlgen.schemas.trainer_columns import cannot_fit
+from yamlgen.schemas.trainer_formats import KEYS, ROLES
 from yamlgen.schemas.types import Type, nullable, object_of, tuple_of
 from yamlgen.shaping.output_config import Output
 from yamlgen.shaping.output_plan import ITEM, OutputPlan
 from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.step_template import StepTemplate
-from yamlgen.suggestions import listing
+from yamlgen.suggestions import Hint, listing
 from yamlgen.value_objects import Columns
 
 _KEPT: Final = "a failed row has null for what it lacks"
@@ -188,11 +189,12 @@ class OutputReader:
                 at = (*at, key)
             mark = self.parsed.document.mark(at, key=at[-1] == "columns")
             fact, _, fix = message.partition("; ")
+            known = ROLES if path[-1] == "role" else KEYS if "is not a key" in fact else ()
             if columns is None:
                 fix = f"under `columns`, {_SHAPES[shape]}"
             elif not fix:
                 fix = next((way for pattern, way in _WAYS if re.fullmatch(pattern, fact)), _SHAPES[shape])
-            self.reporter.complain(Code.WRONG_SHAPE, fact, mark, fix)
+            self.reporter.complain(Code.WRONG_SHAPE, fact, mark, Hint(fix, known))
 
 
 def _column_type(column: Any, path: DataPath, types: Mapping[DataPath, Type]) -> Type:

@@ -30,7 +30,7 @@ from yamlgen.schemas.ref_resolution import SAVE, Bundle, Loader, SchemaPlace
 from yamlgen.schemas.rule_messages import broken_rule
 from yamlgen.schemas.satisfiability import contradictions
 from yamlgen.schemas.shorthand import IN_SHORT, called, in_full, typed
-from yamlgen.suggestions import closest, nearest, proposal
+from yamlgen.suggestions import Hint, closest, knowing, nearest, proposal
 from yamlgen.value_objects import JSON
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -273,18 +273,20 @@ class SchemaLoader(Loader):
                 hint, is_torn = "quote a string that contains a comma inside `{...}`", True
             elif isinstance(part.get("required"), list) and key in part["required"] and "properties" in part:
                 hint = f"if `{key}` is a field, indent it under `properties`"
-            message = f"`{key}` is not a JSON Schema keyword and has no effect"
-            self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), hint, warn=True)
+            message, told = f"`{key}` is not a JSON Schema keyword and has no effect", knowing(hint, KEYWORDS)
+            self.complain(Code.UNKNOWN_KEYWORD, message, place.key_mark((*path, key)), told, warn=True)
             self.unknown.append((place, path))
         written = part.get("format")
         near = _format_meant(written) if isinstance(written, str) else None
         if near is not None:
             message = f"`{written}` is not a known format and has no effect"
             mark = place.mark((*path, "format"))
-            self.complain(Code.UNKNOWN_KEYWORD, message, mark, f"did you mean `{near}`?", warn=True)
+            self.complain(Code.UNKNOWN_KEYWORD, message, mark, Hint(f"did you mean `{near}`?", FORMATS), warn=True)
         for index, name, near in _undeclared(part):
             message, mark = f"`{name}` is required but not declared", place.mark((*path, "required", index))
-            self.complain(Code.BAD_SCHEMA, message, mark, f"did you mean `{near}`?", warn=True)
+            self.complain(
+                Code.BAD_SCHEMA, message, mark, Hint(f"did you mean `{near}`?", part["properties"]), warn=True
+            )
 
     @staticmethod
     def _meant(path: DataPath, part: dict[str, Any], place: SchemaPlace) -> str | None:
@@ -294,6 +296,9 @@ class SchemaLoader(Loader):
         if place.prefix[:1] == ("params",) and "value" in part:
             return None
         form = in_full(part, KEYWORDS)
+        slip = next((key for key in part if nearest(key, ("type",))), None)
+        if form is not None and slip is not None:
+            form = Hint(f"did you mean `type`? for an object with the field `{slip}`, {form}", KEYWORDS)
         is_none = bool(part) and not any(key in KEYWORDS or key.startswith("x-") for key in part)
         if form is not None or path or not is_none or place.prefix[:1] == ("params",):
             return form

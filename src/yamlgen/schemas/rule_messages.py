@@ -7,7 +7,7 @@ from typing import Any, Final
 from yamlgen.schemas.constraints import shown
 from yamlgen.schemas.shorthand import typed
 from yamlgen.schemas.type_words import KEYS, described
-from yamlgen.suggestions import Rewrite, listing, nearest, proposal
+from yamlgen.suggestions import Hint, Rewrite, knowing, listing, nearest, proposal
 from yamlgen.value_objects import JSON
 
 _TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
@@ -30,7 +30,7 @@ def broken_rule(error: Any, data: JSON, path: tuple[Any, ...]) -> tuple[str, str
     key, above = (path[-1], path[-2:-1]) if path else ("", ())
     is_keyword = above not in (("properties",), ("patternProperties",), ("$defs",), ("definitions",))
     if key == "type" and is_keyword and isinstance(value, str):
-        return f"`{value}` is not a JSON Schema type", _type_meant(value)
+        return f"`{value}` is not a JSON Schema type", knowing(_type_meant(value), _TYPES)
     if key == "pattern" and is_keyword and isinstance(value, str):
         return f"`{value}` is not a valid regular expression", "use the syntax of JavaScript (ECMA-262)"
     if typed(value) is not None and above == ("properties",):
@@ -59,7 +59,7 @@ def _type_meant(word: str) -> str:
         return Rewrite(hint, word, written.removeprefix("type: ")) if is_plain else hint
     if word.lower() == "any":
         return "leave `type` out to allow any value"
-    return proposal(word, near, _TYPES, is_language=True) if near else f"types: {listing(_TYPES)}"
+    return proposal(word, near, _TYPES, is_language=True) if near else Hint(f"types: {listing(_TYPES)}", _TYPES)
 
 
 def _boolean(value: JSON) -> str | None:

@@ -41,7 +41,7 @@ from yamlgen.schemas.constraints import (
 from yamlgen.schemas.json_pointer import steps, within, written
 from yamlgen.schemas.keywords import subschemas, validator_of
 from yamlgen.schemas.types import kind_of
-from yamlgen.suggestions import nearest
+from yamlgen.suggestions import Hint, nearest
 from yamlgen.value_objects import JSON
 
 _NOTHING: Final[tuple[JSON, ...]] = (False, {"not": {}}, {"not": True})
@@ -271,6 +271,7 @@ class _EmptinessSearch:
                     word = own[0][-1]
                     near = nearest(name, mapped(part, "properties"))
                     hint = f"did you mean `{near}`?" if near else f"add `{name}` under `properties`"
+                    hint = Hint(hint, mapped(part, "properties"))
                     return Reason(at, f"`{name}` is required, but `{word}: false` forbids it", hint)
                 asked += [own] if own is not None else []
                 rule = part.get("propertyNames", True)

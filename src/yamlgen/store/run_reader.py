@@ -249,6 +249,10 @@ class RunReader(ResultReader):
         """
         return self._rows(run, "row.status IN ('finished', 'failed')" if failed else "row.status = 'finished'")
 
+    def all_rows(self, run: RunEntry) -> Iterator[StoredRow]:
+        """Return the rows that a run has finished, that failed, or that lack an answer, in input order."""
+        return self._rows(run, "true")
+
     def failed(self, run: RunEntry, *, items: bool = False) -> Iterator[StoredRow]:
         """Return the rows of a run that failed or lack an answer, in input order.
 

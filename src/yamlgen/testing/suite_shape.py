@@ -21,7 +21,7 @@ from yamlgen.pipeline.schema_messages import shown_value
 from yamlgen.pipeline.value_hints import retyped
 from yamlgen.schemas.type_words import KEYS
 from yamlgen.schemas.types import kind_of
-from yamlgen.suggestions import closest, folded, nearest, proposal, suggestion
+from yamlgen.suggestions import Hint, closest, folded, knowing, nearest, proposal, suggestion
 from yamlgen.testing.suite_schema import committed
 from yamlgen.value_objects import JSON
 
@@ -178,7 +178,7 @@ class _ShapeReader:
             fact = "has an empty key"
         else:
             return True
-        self._complain(Code.WRONG_VALUE, f"{where} {fact}", node.mark, hint)
+        self._complain(Code.WRONG_VALUE, f"{where} {fact}", node.mark, knowing(hint, map(str, choices or ())))
         return False
 
     def _mapping(self, node: Node, part: Mapping[str, Any], path: DataPath) -> Node:
@@ -208,12 +208,12 @@ class _ShapeReader:
         near = near or (called if (called := _CALLED.get(folded(key))) in known else None)
         message = f"unknown key `{key}` in {self.where(path)}"
         if near is not None and near in kept:
-            self._complain(Code.UNKNOWN_KEY, message, mark, f"remove it: `{near}` is already set")
+            self._complain(Code.UNKNOWN_KEY, message, mark, Hint(f"remove it: `{near}` is already set", known))
             return None
         if near is not None:
             self._complain(Code.UNKNOWN_KEY, message, mark, proposal(key, near, known, is_language=True))
             return near
-        self._complain(Code.UNKNOWN_KEY, message, mark, _home(key) or self._others(key, known, path))
+        self._complain(Code.UNKNOWN_KEY, message, mark, knowing(_home(key) or self._others(key, known, path), known))
         self.shape.broken.add((*path, key))
         if (likely := nearest(key, known)) is not None and likely not in kept:
             self.shape.broken.add((*path, likely))

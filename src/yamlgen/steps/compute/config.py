@@ -35,6 +35,25 @@ class Compute(StepConfig):
         model: claude-haiku-5-5
         prompt: "Translate into English: {{ item }}"
     ```
+
+    Two lists of equal length become one list of objects, of which the best is chosen:
+
+    ```yaml
+    steps:
+      draft: {samples: 3, model: claude-haiku-5-5, prompt: "A headline about {{ row.topic }}."}
+      score:
+        for_each: steps.draft
+        model: claude-haiku-5-5
+        prompt: "Rate this headline from 1 to 10: {{ item }}"
+        output: {schema: {type: integer, minimum: 1, maximum: 10}}
+      rated:
+        kind: compute
+        for_each: steps.draft
+        value: '{"text": item, "score": steps.score[item_index]}'
+      best:
+        kind: compute
+        value: (steps.rated | max(attribute="score")).text
+    ```
     """
 
     model_config = ConfigDict(

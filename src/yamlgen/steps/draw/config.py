@@ -42,6 +42,22 @@ class Draw(StepConfig):
           Write a complaint about {{ row.topic }} in {{ steps.customer.language }}. The customer is
           {{ steps.customer.age }} years old, lives in {{ steps.customer.town }} and is {{ steps.customer.mood }}.
     ```
+
+    With `range`, the rows need no file:
+
+    ```yaml
+    input: {range: 4}
+    steps:
+      trip:
+        kind: draw
+        seed: 7
+        draws: {day: {date: [2026-01-01, 2026-12-31]}, km: {number: [1, 40], decimals: 1}}
+        samples: 2
+      diary:
+        for_each: steps.trip
+        model: claude-haiku-5-5
+        prompt: A diary entry of {{ item.day }}, about a walk of {{ item.km }} km.
+    ```
     """
 
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "draws"]})

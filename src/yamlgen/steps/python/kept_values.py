@@ -15,7 +15,7 @@ from typing import Final
 
 from yamlgen.diagnostics import Diagnostic
 from yamlgen.errors import Code
-from yamlgen.parsing.project_folder import Stamp, is_folder, real, stamp_of
+from yamlgen.parsing.project_folder import Stamp, is_beyond, is_folder, real, stamp_of
 from yamlgen.parsing.yaml_parser import absence
 from yamlgen.steps.python.config import Python
 from yamlgen.steps.python.dependencies import Dependencies, ModuleSources, sources_of
@@ -40,7 +40,7 @@ def dependencies(file: StepFile, step: Python, function: Function) -> tuple[Depe
     for index, reference in enumerate(step.reads or ()):
         mark = file.mark("reads", index)
         found = file.fitting(reference)
-        if not found:
+        if not found and not is_beyond(folder / reference):
             hint = "write the pattern relative to the pipeline file"
             problems.append(Diagnostic(Code.MISSING_FILE, f"no file matches `{reference}`", mark, hint))
         for path in found:

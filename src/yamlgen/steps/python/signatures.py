@@ -20,7 +20,7 @@ from yamlgen.errors import Code
 from yamlgen.parsing.project_folder import leak, open_inside
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import absence
-from yamlgen.suggestions import correction, listing, nearest
+from yamlgen.suggestions import Hint, correction, listing, nearest
 
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -132,6 +132,7 @@ def check_args(found: FoundFunction, args: Mapping[str, Mark], call: Mark) -> It
                 missing.remove(near)  # one typing error is one mistake
             known = signature.named if near is None else [near]
             hint = correction(arg, known, "its parameters") or "remove it: the function accepts no keyword arguments"
+            hint = hint.knowing(signature.named) if isinstance(hint, Hint) else hint
             yield Diagnostic(Code.WRONG_ARGUMENT, f"`{name}` has no parameter `{arg}`", mark, hint)
     for parameter in missing:
         if parameter in signature.nameless:
