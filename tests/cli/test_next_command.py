@@ -27,7 +27,7 @@ def test_failed_rows_lead_to_their_errors_and_to_a_retry(call):
     told = call("run", "small.yaml", "--simulate", *REFUSALS)
     failed, retry = followed(told.err)
     assert retry == ["yamlgen", "retry", "small.yaml", "--simulate"]
-    assert call(*failed[1:]).out.count("YG504") == int(told.err.split(" failed")[0].rpartition(" ")[2])
+    assert call(*failed[1:]).out.count("YG504") == int(re.search(r"rows finished, (\d+) failed", told.err)[1])
     assert call(*retry[1:]).code == 1
 
 
@@ -54,8 +54,10 @@ def test_odd_names_are_quoted_and_stores_are_repeated(small, call):
 )
 @pytest.mark.usefixtures("small")
 def test_a_simulated_run_leads_to_a_real_one(words, after, call):
-    """What says how to simulate is left out, and the rest of the call stays."""
-    assert followed(call("run", "small.yaml", *words).err) == [["yamlgen", "run", "small.yaml", *after]]
+    """The cost comes first. What says how to simulate is left out, and the rest of the call stays."""
+    plan, run = followed(call("run", "small.yaml", *words).err)
+    assert plan == ["yamlgen", "plan", "small.yaml"]
+    assert run == ["yamlgen", "run", "small.yaml", *after]
 
 
 @pytest.mark.parametrize("command", [["plan"], ["run", "--dry-run"]], ids=" ".join)
@@ -135,3 +137,13 @@ def test_the_error_that_ends_a_command_leads_to_its_explanation(words, call):
         told = call(*words, "no.yaml", "--output-format", "json")
         assert told.err == ""
         assert json.loads(told.out)["version"] == 1
+
+
+def test_a_check_that_fails_on_made_up_answers_is_told(small, call):
+    """Their words are made up: a comparison with the row says nothing about the check."""
+    text = (small / "small.yaml").read_text("utf-8")
+    (small / "small.yaml").write_text(text.replace("  note: {", "  note: {check: [row.topic ~ '!' in output], "))
+    told = call("run", "small.yaml", "--simulate").err
+    assert (
+        "      = the simulator makes answers up: a `check` that compares them with the row may fail here only\n" in told
+    )

@@ -18,7 +18,8 @@ from rich.text import Text
 from yamlgen.api.results import Report, StepCount
 from yamlgen.cli.open_batches import OpenBatches, waiting_told
 from yamlgen.cli.summary import cost_told, items_told, pace_told, shortened
-from yamlgen.cli.terminal import beneath, visible
+from yamlgen.cli.terminal import beneath
+from yamlgen.visible_text import visible
 
 _Layouts: TypeAlias = tuple[tuple[ProgressColumn, ...], ...]
 

@@ -49,10 +49,19 @@ class DisplayOptions:
 
 Prepare = Callable[[], tuple["Pipeline", dict[str, Any], "RunOptions"]]
 
+ShowRows = Callable[["Pipeline", dict[str, Any], "RunOptions", "Report"], Mapping[str, Any]]
+"""Shows the rows of a run that has ended, finished or not; returns what to add to its JSON."""
+
 
 @anchored()
-def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
-    """Load a pipeline, run it and show the result; return the exit code."""
+def run_shown(prepare: Prepare, shown: DisplayOptions, show_rows: ShowRows | None = None) -> int:
+    """Load a pipeline, run it and show the result; return the exit code.
+
+    Args:
+        prepare: loads the pipeline.
+        shown: how much of the run is shown.
+        show_rows: shows its rows, before its summary.
+    """
     display: Display | None = None
     chain = _Chain(shown)
     try:
@@ -68,7 +77,7 @@ def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
         with SignalHandler() as interruptions:
             done = interruptions.wait(chain.run(loaded, given, options, display, interruptions))
     except YamlgenError as error:
-        report, commands = None, list[str]()
+        report, commands, rows = None, list[str](), dict[str, Any]()
         if chain.running is not None:
             stopped, own = chain.running
             if not shown.quiet:
@@ -76,15 +85,18 @@ def run_shown(prepare: Prepare, shown: DisplayOptions) -> int:
             report = own.report if own is display else None  # that of a stage is among the stages
             if options.lock and not (shown.quiet or shown.as_json):
                 echo("no lock was written")
-        return tell(error, json_out=shown.as_json, report=report, commands=commands, stages=chain.stages)
+            if show_rows is not None and report is not None and report.run:
+                rows = dict(show_rows(stopped, given, options, report))
+        return tell(error, json_out=shown.as_json, report=report, commands=commands, stages=chain.stages, more=rows)
     report, paths = done.report, done.paths
+    rows = {} if show_rows is None else dict(show_rows(loaded, given, options, report))
     simulation = options.simulation.about if options.simulation else None
     if shown.as_json:
         files = {"output": paths.names(), "rejected": paths.rejected()}
         files |= {"failed": str(paths.failed), "run": str(paths.run)}
         told = {"simulated": options.simulate, "simulation": simulation, "files": files}
         told |= {} if done.lock is None else {"lock": done.lock.as_json()}
-        put(json_object({**report.as_json(), **told, **({"stages": chain.stages} if chain.stages else {})}))
+        put(json_object({**report.as_json(), **told, **rows, **({"stages": chain.stages} if chain.stages else {})}))
     elif not shown.quiet:
         lines = next_lines(after_finish(loaded, options, report, sys.argv[1:]))
         locked = [] if done.lock is None else [str(done.lock)]
@@ -255,6 +267,7 @@ def tell(
     report: Report | None = None,
     commands: Sequence[str] = (),
     stages: Sequence[dict[str, Any]] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> int:
     """Show the error that ended a command, and return the exit code.
 
@@ -264,6 +277,7 @@ def tell(
         report: what a run did until then; for JSON.
         commands: the commands that continue the run; for text.
         stages: the stages before the run, and what they did; for JSON.
+        more: what else to print; for JSON.
     """
     if not json_out:
         show_error(error)
@@ -275,5 +289,5 @@ def tell(
     else:
         described = {"code": str(error.code), "message": error.message, "hint": error.hint}
         told = {**(report.as_json() if report and report.run else {}), "error": described}
-        put(json_object({**told, **({"stages": list(stages)} if stages else {})}))
+        put(json_object({**told, **(more or {}), **({"stages": list(stages)} if stages else {})}))
     return int(error.exit_code)

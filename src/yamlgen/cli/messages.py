@@ -14,11 +14,12 @@ import click
 
 from yamlgen.api.json_version import versioned
 from yamlgen.canonical_json import encoded, one_line
-from yamlgen.cli.terminal import style, visible
+from yamlgen.cli.terminal import style
 from yamlgen.diagnostics import Diagnostic, InvalidPipeline
 from yamlgen.errors import Code, EnvironmentProblem, YamlgenError
 from yamlgen.redaction import redact
 from yamlgen.value_objects import JSON
+from yamlgen.visible_text import visible
 
 _COLOURS: Final = {"error": "red", "warning": "yellow"}
 _WIDEST: Final = 160

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 _CONTINUED: Final = (Code.STOPPED, Code.LIMIT, Code.PAUSED_TOO_LONG, Code.DETACHED)
 """What ends a run that the same command continues."""
 
-_SIMULATION: Final = {"--simulate": 0, "--seed": 1, "--fault": 1, "--latency": 1, "--batch-delay": 1}
+_CONFIRMED: Final = {"--yes": 0, "-y": 0}
+_SIMULATION: Final = {"--simulate": 0, "--seed": 1, "--fault": 1, "--latency": 1, "--batch-delay": 1, **_CONFIRMED}
 _REPEATED: Final = ("-p", "--param", "--set", "--input", "--store", "--env-file")
 _TRIAL: Final = ("--limit", "20")
 """A trial over this many rows makes an estimate narrow."""
 
-_LIMIT: Final = {"--limit": 1}
+_LIMIT: Final = {"--limit": 1, **_CONFIRMED}
+_PREVIEW: Final = {"-n": 1, "--html": 1, "--fresh": 0, "--offline": 0, **_CONFIRMED}
+_FEW: Final = re.compile(r"-n=?\d+")
 _FRESH: Final = {"--fresh": 0}
 """Options, with the number of words that follow each."""
 
@@ -41,9 +45,15 @@ def after_finish(pipeline: Pipeline, options: RunOptions, report: Report, words:
         retry = ["retry", pipeline.shown, *(["--simulate"] if options.simulate else []), *_store(options)]
         retry += ["--input", "-"] if pipeline.input == "-" else []
         return [_command(failed), _command([*retry, *_values(words, "--env-file")])]
-    if words[:1] != ["run"] or not (options.simulate or options.limit):
+    if words[:1] not in (["run"], ["preview"]) or not (options.simulate or options.limit):
         return []
-    return [_command(_without(words, _SIMULATION if options.simulate else _LIMIT))]
+    plan = ["plan", pipeline.shown, *(word for option in _REPEATED for word in _values(words, option))]
+    if options.simulate:
+        return [_command(plan), _command(_without(words, _SIMULATION))]
+    if words[0] == "run":
+        return [_command(_without(words, _LIMIT))]
+    whole = (word for word in _without(words[1:], _PREVIEW) if not _FEW.fullmatch(word))
+    return [_command(plan), _command(["run", *whole])]
 
 
 def after_stop(

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from yamlgen.api.results import Example, FailureGroup, LostStep, Report, StepCount, UsageTotal, largest_first, row_name
+from yamlgen.api.results import (
+    SIMULATED,
+    Example,
+    FailureGroup,
+    LostStep,
+    Report,
+    StepCount,
+    UsageTotal,
+    dollars,
+    largest_first,
+    row_name,
+)
 from yamlgen.cli.duration_text import about as about_told
 from yamlgen.cli.messages import safe
 from yamlgen.cli.terminal import style, terminal_width
@@ -19,12 +30,10 @@ if TYPE_CHECKING:
     from yamlgen.value_objects import JSON
 
 _HELD: Final = 0.05
-_LEAST: Final = 0.0001
 _SHOWN: Final = 60.0
 """The minimum number of seconds that a run takes for its first line to say so."""
 
-SIMULATED: Final = " (simulated)"
-"""Follows each amount of dollars that nobody pays."""
+_MADE_UP: Final = "the simulator makes answers up: a `check` that compares them with the row may fail here only"
 
 _HEAD: Final = ["step", "rows", "failed", "answers", "re-asks", "retried", "input tokens", "output tokens"]
 
@@ -34,9 +43,8 @@ def summary(report: Report, paths: OutputPaths, *, simulation: Mapping[str, JSON
     how = f" ({simulator(simulation)})" if simulation else ""
     failed = f"{report.failed} failed"
     failed = style(failed, fg="red") if report.failed else failed
-    lines = [
-        f"{report.pipeline}: {counted(report.finished, 'row')} finished, {failed} in {time_told(report.seconds)}{how}"
-    ]
+    finished = counted(report.finished, "row")
+    lines = [f"{safe(report.pipeline)}: {finished} finished, {failed} in {time_told(report.seconds)}{how}"]
     lines.extend(map(_lost, report.lost_steps))
     lines.extend(outlay(report))
     lines.extend(failures(report))
@@ -90,7 +98,7 @@ def outlay(report: Report) -> list[str]:
         *(f"  {each}" for each in left_out(report)),
         *(f"  {each}" for each in asked_again(report)),
         *(f"  {each}" for each in _batched(report)),
-        _bill(report),
+        f"  {bill(report)}",
         *_cache_line(report),
         *_pace_lines(report),
     ]
@@ -98,19 +106,23 @@ def outlay(report: Report) -> list[str]:
 
 def failures(report: Report) -> list[str]:
     """Return the failures of a run in groups, as lines: failed rows, then failed items and steps that are null."""
-    rows = [_group_lines(group, group.step) for group in largest_first(report.groups)]
+    made_up = report.simulated
+    rows = [_group_lines(group, group.step, made_up=made_up) for group in largest_first(report.groups)]
     nulls = [
-        _group_lines(group, f"items of {group.step}" if group.is_item else f"{group.step}, which is null")
+        _group_lines(
+            group, f"items of {group.step}" if group.is_item else f"{group.step}, which is null", made_up=made_up
+        )
         for group in largest_first(report.item_groups)
     ]
     return [line for lines in rows + nulls for line in lines]
 
 
-def _group_lines(group: FailureGroup, where: str) -> list[str]:
+def _group_lines(group: FailureGroup, where: str, *, made_up: bool) -> list[str]:
     examples = (f"      {row_told(each)}: {safe(each.message)}" for each in group.examples)
     is_lacking = any(" in the mapping" in each.message for each in group.examples if group.code == Code.ROW_TEMPLATE)
     way = LACKING_IN_OUTPUT if where == "output" else LACKING
-    return [f"  {group.count:,} x {group.code} in {where}:", *examples, *([f"      = {way}"] if is_lacking else [])]
+    ways = [way] if is_lacking else [_MADE_UP] if made_up and group.code == Code.INVALID_OUTPUT else []
+    return [f"  {group.count:,} x {group.code} in {where}:", *examples, *(f"      = {way}" for way in ways)]
 
 
 def row_told(failed: RequestRetried | RowFailed | ItemFailed | Example) -> str:
@@ -187,18 +199,18 @@ def _step_row(name: str, step: StepCount) -> list[str]:
     return [name, *(f"{count:,}" for count in counts), cost, f"{step.reused.attempts:,}"]
 
 
-def _bill(report: Report) -> str:
+def bill(report: Report) -> str:
     """Return what this run cost, and what the store saved."""
     paid, reused = report.paid, report.reused
     sent = sum(step.sent for step in report.steps.values())
     cost = "price unknown" if paid.cost_usd is None else dollars(paid.cost_usd, simulated=report.simulated)
-    bill = f"{'cost' if report.simulated else 'paid'}: {cost}"
+    told = f"{'cost' if report.simulated else 'paid'}: {cost}"
     if not paid.attempts:
-        bill = f"{sent:,} sent, none answered" if sent else "nothing was sent"
+        told = f"{sent:,} sent, none answered" if sent else "nothing was sent"
     if reused.attempts:
         saved = "" if reused.cost_usd is None else f", saved {dollars(reused.cost_usd, simulated=report.simulated)}"
-        bill += f"; {counted(reused.attempts, 'answer')} from the store{saved}"
-    return f"  {bill}"
+        told += f"; {counted(reused.attempts, 'answer')} from the store{saved}"
+    return told
 
 
 def _cache_line(report: Report) -> list[str]:
@@ -251,14 +263,6 @@ def cost_told(bill: UsageTotal, *, simulated: bool) -> str:
     return "" if not bill.attempts or bill.cost_usd is None else f"  {dollars(bill.cost_usd, simulated=simulated)}"
 
 
-def dollars(amount: float, *, simulated: bool = False) -> str:
-    """Return an amount of US dollars: from one dollar in cents, below in hundredths of a cent."""
-    mark = SIMULATED if simulated else ""
-    if amount and amount < _LEAST:
-        return f"<${_LEAST}{mark}"
-    return f"${amount:,.2f}{mark}" if amount >= 1 or not amount else f"${amount:.4f}{mark}"
-
-
 def column(*, simulated: bool) -> str:
     """Return the head of a column of dollars."""
     return "simulated cost" if simulated else "cost"
@@ -274,8 +278,9 @@ def foretold(forecast: RunForecast) -> str:
     """Return the forecast of a run as one line."""
     about = "about " if forecast.sampled is not None else ""
     how = f" ({simulator(forecast.simulation)})" if forecast.simulation else ""
-    stored = f"{about}{counted(forecast.stored, 'answer')} in the store"
-    known = f"{forecast.pipeline}{how}: {counted(forecast.rows, 'row')}, {stored}"
+    is_unsure = bool(about) and not forecast.stored
+    stored = f"{'few or no answers' if is_unsure else about + counted(forecast.stored, 'answer')} in the store"
+    known = f"{safe(forecast.pipeline)}{how}: {counted(forecast.rows, 'row')}, {stored}"
     if forecast.waiting:
         known += f", {about}{counted(forecast.waiting, 'request')} in a batch already"
     if forecast.replaced:

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import codecs
 import io
-import json
 import os
-import re
 import shutil
 import sys
 import threading
@@ -25,30 +23,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, TextIO
 
 from yamlgen.environment import variable
+from yamlgen.visible_text import visible
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-_OBEYED: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
-_UNSEEN: Final = (
-    r"\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-_JOINERS: Final = r"(?<![^\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f])"
-"""Zero-width joiners: emoji, Persian and Indic scripts need them; between ASCII characters they are only invisible."""
-
-_UNFIT: Final = re.compile(f"[{_OBEYED}{_UNSEEN}]|{_JOINERS}")
 _COLOURS: Final = {"red": 31, "yellow": 33, "blue": 34}
 _MARK: Final = f"\ufdd0{os.urandom(8).hex()}["
 """Begins a colour code; random in each process, so that no input can forge it."""
-
-
-def visible(text: str) -> str:
-    """Return a string with control characters and invisible characters as JSON escapes.
-
-    Line feeds and tabs are kept. A string that was escaped before does not change.
-    """
-    return _UNFIT.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def style(text: str, *, fg: str, bold: bool = False) -> str:

@@ -7,7 +7,11 @@ from typing import Any, Final
 
 from yamlgen.value_objects import Usage
 
+SIMULATED: Final = " (simulated)"
+"""Follows each amount of dollars that nobody pays."""
+
 _DIGITS: Final = 9
+_LEAST: Final = 0.0001
 
 
 @dataclass
@@ -58,3 +62,11 @@ class UsageTotal:
             "cost_usd": self.cost_usd,
             "cache_saved_usd": self.cache_saved_usd,
         }
+
+
+def dollars(amount: float, *, simulated: bool = False) -> str:
+    """Return an amount of US dollars: from one dollar in cents, below in hundredths of a cent."""
+    mark = SIMULATED if simulated else ""
+    if amount and amount < _LEAST:
+        return f"<${_LEAST}{mark}"
+    return f"${amount:,.2f}{mark}" if amount >= 1 or not amount else f"${amount:.4f}{mark}"
