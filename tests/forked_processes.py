@@ -76,6 +76,13 @@ class ForkedProcess:
             assert time.monotonic() < ends, (words, self.told())
             time.sleep(0.002)
 
+    def until_said(self, text):
+        """Wait until it has said this on standard error."""
+        ends = time.monotonic() + DEADLINE
+        while text not in (said := Path(f"{self.files}.err").read_text("utf-8")):
+            assert time.monotonic() < ends, said
+            time.sleep(0.002)
+
     def pause(self, seconds):
         """Let it work for a moment."""
         time.sleep(seconds)
@@ -117,7 +124,9 @@ class ForkServer:
             zygote.wait(timeout=DEADLINE)
             zygote.stdout.close()
 
-    def start(self, folder, *arguments, failpoint="", size=None, umask=0o022, first_look=None, **environment):
+    def start(
+        self, folder, *arguments, failpoint="", size=None, umask=0o022, first_look=None, terminal=None, **environment
+    ):
         """Call `yamlgen` with arguments in a folder.
 
         Args:
@@ -127,6 +136,7 @@ class ForkServer:
             size: the most bytes that it may write to one file.
             umask: its umask.
             first_look: the seconds between the looks at a batch, instead of half a second that grows to a minute.
+            terminal: the name of the terminal that is its standard input and standard error.
             environment: further variables.
         """
         zygote = self._free.pop() if self._free else self._another()
@@ -138,6 +148,7 @@ class ForkServer:
             "size": size,
             "first_look": first_look,
             "umask": umask,
+            "terminal": terminal,
             "files": str(files),
         }
         zygote.stdin.write(json.dumps(job) + "\n")
@@ -149,7 +160,7 @@ class ForkServer:
         return self.start(folder, *arguments, **options).wait()
 
     def _another(self):
-        left = ("_PROXY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
+        left = ("_PROXY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "COLUMNS", "LINES")
         kept = {name: value for name, value in os.environ.items() if not name.upper().endswith(left)}
         path = os.pathsep.join([str(GUARD), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         environment = {**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
@@ -166,11 +177,21 @@ def _serve():
         job = json.loads(line)
         for name in ("out", "err", "told"):
             Path(f"{job['files']}.{name}").touch()
+        streams = _opened(job)
         pid = os.fork()
         if pid == 0:
-            _live(job)
+            _live(job, streams)
+        for descriptor in streams:
+            os.close(descriptor)
         _say(pid)
         _say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _opened(job):
+    """Open the three streams of a process: a terminal that nobody had open would end for its reader."""
+    reads, writes = os.O_RDONLY | os.O_NOCTTY, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY
+    said = job["terminal"] or f"{job['files']}.err"
+    return os.open(job["terminal"] or os.devnull, reads), os.open(f"{job['files']}.out", writes), os.open(said, writes)
 
 
 def _say(number):
@@ -178,15 +199,15 @@ def _say(number):
     sys.stdout.flush()
 
 
-def _live(job):
+def _live(job, streams):
     """Be the process: never returns."""
     signal.alarm(DEADLINE)
     os.chdir(job["folder"])
     os.umask(job["umask"])
     os.environ.update(job["environment"])
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for name, descriptor in (("out", 1), ("err", 2)):
-        os.dup2(os.open(f"{job['files']}.{name}", os.O_WRONLY | os.O_APPEND), descriptor)
+    for number, descriptor in enumerate(streams):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
     _tell(os.open(f"{job['files']}.told", os.O_WRONLY | os.O_APPEND))
     reload(import_module("yamlgen.failpoint"))  # it reads its variable once
     if job["first_look"] is not None:

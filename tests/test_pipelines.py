@@ -409,27 +409,30 @@ def test_the_starter_works(tmp_path, monkeypatch, call):
     told = call("init", "my-pipeline")
     assert told.code == 0
     folder = tmp_path / "my-pipeline"
-    names = ("pipeline.yaml", "data/reviews.csv", "schemas/facts.json", "pipeline.test.yaml", "pipeline.answers.jsonl")
+    names = ("reviews.yamlgen.yaml", "data/reviews.csv", "schemas/facts.json")
+    names += ("reviews.yamlgen.test.yaml", "reviews.yamlgen.answers.jsonl")
     assert [f"wrote my-pipeline/{name}" for name in names] == told.err.splitlines()[:5]
-    valid = f"{folder}/pipeline.test.yaml: ok (2 cases)\n{folder}/pipeline.yaml: ok (2 steps)\n"
+    valid = f"{folder}/reviews.yamlgen.test.yaml: ok (2 cases)\n{folder}/reviews.yamlgen.yaml: ok (2 steps)\n"
     assert call("validate", folder).err == valid
-    run, test = (line.partition("yamlgen ")[2].split() for line in told.err.splitlines()[-2:])
-    assert run == ["run", "my-pipeline/pipeline.yaml", "--simulate"]
-    assert call(*run, "-q").code == 0
-    check_outputs(yamlgen.load(folder / "pipeline.yaml"), folder / "out" / "reviews.simulated.jsonl")
-    assert test == ["test", "my-pipeline"]
-    assert (call(*test).code, call(*test).err) == (0, "2 passed; 4 recorded answers simulated\n")
+    path = "my-pipeline/reviews.yamlgen.yaml"
+    commands = [line.partition("yamlgen ")[2].split() for line in told.err.splitlines()[-3:]]
+    assert commands == [["validate", path], ["run", path, "--simulate"], ["plan", path]]
+    assert {call(*words).code for words in commands} == {0}
+    check_outputs(yamlgen.load(folder / "reviews.yamlgen.yaml"), folder / "out" / "reviews.simulated.jsonl")
+    told = call("test", "my-pipeline")
+    assert (told.code, told.err) == (0, "2 passed; 4 recorded answers simulated\n")
 
 
 def test_init_goes_into_this_folder_by_default(tmp_path, monkeypatch, call):
     """Without a folder's name `init` writes where the author stands."""
     monkeypatch.chdir(tmp_path)
     assert call("init").code == 0
-    assert (tmp_path / "pipeline.yaml").exists()
+    assert (tmp_path / "reviews.yamlgen.yaml").exists()
 
 
 @pytest.mark.parametrize(
-    "taken", ["pipeline.yaml", "data/reviews.csv", "pipeline.answers.jsonl", "test.schema.json", "schemas"]
+    "taken",
+    ["reviews.yamlgen.yaml", "data/reviews.csv", "reviews.yamlgen.answers.jsonl", "test.schema.json", "schemas"],
 )
 def test_init_never_overwrites(taken, tmp_path, call):
     """When one of its files (or a file in place of a folder) is there, `init` writes nothing and names it."""
@@ -448,4 +451,4 @@ def test_init_names_all_that_is_taken(tmp_path, call):
     call("init", tmp_path)
     told = call("init", tmp_path)
     assert told.code == 2
-    assert told.err.count(str(tmp_path)) == 7
+    assert told.err.count(str(tmp_path)) == 5

@@ -10,7 +10,7 @@ The functions match the commands of the command line:
   tests out of a run.
 - `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `cancel` cancels batches, and `prune`
   deletes old runs.
-- `schema` and `simulate` are for other tools.
+- `examples` lists the shipped pipelines that `init` writes. `schema` and `simulate` are for other tools.
 
 `AnthropicLLM` calls a model without a pipeline.
 
@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from yamlgen.api.differences import DiffReport, adiff, diff
     from yamlgen.api.doctor import adoctor, doctor
     from yamlgen.api.doctor_report import DoctorReport, HealthCheck
+    from yamlgen.api.examples import examples
     from yamlgen.api.history import Pruning, cancel, export, failures, prune, rows, runs, show
     from yamlgen.api.loaded_pipeline import Pipeline
     from yamlgen.api.loading import load, validate
     from yamlgen.api.lock_files import LockChange, lock
     from yamlgen.api.pipeline_status import PipelineStatus, astatus, status
     from yamlgen.api.pipeline_views import render
-    from yamlgen.api.preview import Preview
     from yamlgen.api.project_files import init, schema
     from yamlgen.api.results import Result
+    from yamlgen.api.row_requests import Preview
     from yamlgen.api.run_cases import cases_from_run
     from yamlgen.api.simulated_api import simulate
     from yamlgen.api.stored_run import Export, Run
@@ -59,7 +60,7 @@ _HOMES = {
     "LockChange": "yamlgen.api.lock_files",
     "Pipeline": "yamlgen.api.loaded_pipeline",
     "PipelineStatus": "yamlgen.api.pipeline_status",
-    "Preview": "yamlgen.api.preview",
+    "Preview": "yamlgen.api.row_requests",
     "Pruning": "yamlgen.api.history",
     "Result": "yamlgen.api.results",
     "RowError": "yamlgen.errors",
@@ -79,6 +80,7 @@ _HOMES = {
     "cases_from_run": "yamlgen.api.run_cases",
     "diff": "yamlgen.api.differences",
     "doctor": "yamlgen.api.doctor",
+    "examples": "yamlgen.api.examples",
     "export": "yamlgen.api.history",
     "failures": "yamlgen.api.history",
     "init": "yamlgen.api.project_files",
@@ -130,6 +132,7 @@ __all__ = [
     "cases_from_run",
     "diff",
     "doctor",
+    "examples",
     "export",
     "failures",
     "init",

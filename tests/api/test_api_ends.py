@@ -15,7 +15,7 @@ from two_step_pipeline import TOWNS, answers, files, lay_out, lines, served, wri
 
 import yamlgen
 from scripted_api import KEY, call, refusal, said
-from yamlgen.api.preview import preview
+from yamlgen.api.row_requests import requests_of_row
 from yamlgen.api.run_execution import execute
 from yamlgen.api.run_options import RunOptions
 from yamlgen.cancellation import Cancellation
@@ -333,7 +333,7 @@ def test_an_answer_with_a_number_that_json_has_not_is_shown_in_json(towns, monke
 
 def test_requests_can_be_looked_at_first(towns):
     """The bodies of one row, without a key; what an earlier step would say is made up, and told to be."""
-    first, second = asyncio.run(preview(yamlgen.load(towns), {}, 3))
+    first, second = asyncio.run(requests_of_row(yamlgen.load(towns), {}, 3))
     assert first.step == "facts"
     assert "Łódź" in first.request["messages"][0]["content"]
     assert second.made_up == ("facts",)
@@ -342,7 +342,7 @@ def test_requests_can_be_looked_at_first(towns):
 def test_a_row_that_is_not_there_cannot_be_looked_at(towns):
     """Rows count from 1, and end."""
     with pytest.raises(UsageError):
-        asyncio.run(preview(yamlgen.load(towns), {}, 6))
+        asyncio.run(requests_of_row(yamlgen.load(towns), {}, 6))
 
 
 def test_a_run_leaves_nothing_open(towns):

@@ -100,7 +100,7 @@ def test_nothing_of_a_pull_request_becomes_shell(tmp_path):
 def test_the_workflow_runs_the_scripts_of_the_action(tmp_path):
     """It checks pull requests with few rights and the whole history, by the lines of the scripts."""
     paths = yamlgen.init(tmp_path, ci="github")
-    assert paths[0] == tmp_path / "pipeline.yaml"
+    assert paths[0] == tmp_path / "reviews.yamlgen.yaml"
     assert paths[-1] == tmp_path / ".github" / "workflows" / "yamlgen.yml"
     workflow = check(paths[-1].read_text(encoding="utf-8"), "github-workflow.json")
     assert workflow["on"] == "pull_request"
@@ -142,7 +142,7 @@ def test_a_workflow_is_not_overwritten(tmp_path, call):
     assert told.code == 2
     assert f"{workflow} exists; nothing was written" in told.err
     assert workflow.read_text(encoding="utf-8") == "mine"
-    assert not (tmp_path / "pipeline.yaml").exists()
+    assert not (tmp_path / "reviews.yamlgen.yaml").exists()
 
 
 def test_the_starter_keeps_what_is_there(tmp_path):

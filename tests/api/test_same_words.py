@@ -35,7 +35,7 @@ WORDS = {
 }
 """Each command, and what it is called in Python."""
 
-TERMINAL = {"quiet", "verbose", "progress", "output_format", "json_out", "dry_run", "env_file"}
+TERMINAL = {"quiet", "verbose", "progress", "output_format", "json_out", "dry_run", "env_file", "listed"}
 """Options that say how something is shown, or asked, or where the environment is from."""
 
 PYTHON = {"on_event", "watched", "rows"}

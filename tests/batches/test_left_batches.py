@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import threading
 import time
 
@@ -88,23 +87,23 @@ def test_python_has_an_exception_for_it(small, api):
 
 
 @pytest.fixture
-def waiting(small, api, program):
+def waiting(small, api, fork_server):
     """A process that waits for its batch."""
-    command = [program, "run", "small.yaml", "--batch", "--progress", "plain"]
-    with subprocess.Popen(command, cwd=small, stderr=subprocess.PIPE, text=True) as process:
-        while not api.batches:
-            time.sleep(0.05)
-        time.sleep(0.5)
-        yield process
-        process.kill()
+    words = ("run", "small.yaml", "--batch", "--progress", "plain")
+    process = fork_server.start(small, *words, ANTHROPIC_API_KEY="our-key", ANTHROPIC_BASE_URL=api.url)
+    process.until_said(" posted\n")
+    time.sleep(0.5)
+    yield process
+    process.kill()
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_leaves_the_batch_running(call, small, api, waiting, name):
     """The run says how to go on, to look and to cancel; the next one collects the answers."""
-    waiting.send_signal(getattr(signal, name))
-    _, told = waiting.communicate(timeout=30)
-    assert waiting.returncode == 128 + getattr(signal, name)
+    waiting.send(getattr(signal, name))
+    ended = waiting.wait()
+    told = ended.err
+    assert ended.code == 128 + getattr(signal, name)
     assert "1 batch with 7 requests is still in progress" in told
     assert "`yamlgen run` with the same arguments collects its results" in told
     run = json.loads(call("runs", "ls", "--json").out)["runs"][0]
@@ -119,10 +118,9 @@ def test_a_signal_leaves_the_batch_running(call, small, api, waiting, name):
 
 def test_two_signals_end_it_at_once(call, small, api, waiting):
     """Nothing is lost either."""
-    waiting.send_signal(signal.SIGINT)
-    waiting.send_signal(signal.SIGINT)
-    waiting.communicate(timeout=30)
-    assert waiting.returncode in (128 + signal.SIGINT, -signal.SIGINT)
+    waiting.send(signal.SIGINT)
+    waiting.send(signal.SIGINT)
+    assert waiting.wait().code in (128 + signal.SIGINT, -signal.SIGINT)
     api.finish()
     assert call(*RUN).code == 0
     assert (rows(small), set(api.asked.values())) == (8, {1})

@@ -112,7 +112,8 @@ def test_a_file_that_cannot_be_read_is_told(name, call):
     told = call("run", name, "--simulate")
     assert told.code == 2
     first, explanation = told.err.rsplit("\n\n", 1)
-    assert re.fullmatch(rf"error\[YG001\]: cannot read {name}: .+\n +--> {name}(\n  = it is a folder: .+)?", first)
+    hint = "(check the path, and whether you may read the file|it is a folder: .+)"
+    assert re.fullmatch(rf"error\[YG001\]: cannot read {name}: .+\n +--> {name}\n  = {hint}", first)
     assert explanation == "For an explanation: yamlgen explain YG001\n"
 
 

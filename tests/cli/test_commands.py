@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
     [
         (["rnu"], "no command `rnu`; did you mean `run`?"),
         (["Validate"], "did you mean `validate`?"),
-        (["zzz"], "`runs`, `schema`, `simulate`, `docs`, `explain` and `completion`"),
+        (["zzz"], "`runs`, `schema`, `simulate`, `context`, `docs`, `explain`, `lsp` and `completion`"),
         (["run", "a.yaml", "--simulat"], "--simulate"),
         (["run", "a.yaml", "--limt", "3"], "--limit"),
         (["run", "a.yaml", "--progress", "lively"], "plain"),

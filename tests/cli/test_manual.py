@@ -60,7 +60,7 @@ def test_a_page_is_printed(call):
         ("steps.md", "# Steps and fan-out"),
         ("../guides/steps.md#fan-out", "# Steps and fan-out"),
         ("guides/steps", "# Steps and fan-out"),
-        ("docs/tutorial.md", "# Tutorial: from an empty folder to checked rows"),
+        ("docs/tutorial.md", "# Tutorial: from your file to checked rows"),
         ("errors/YG205.md", "# YG205: Unknown field"),
         ("errors/README.md", "# Error codes"),
         ("README.md", "# The yamlgen manual"),
@@ -172,7 +172,7 @@ def test_words_are_completed(words, completed, program):
 def test_a_wheel_has_the_manual():
     """The build puts the whole of `docs/` where an installed package looks for its pages."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert settings["force-include"] == {"docs": "yamlgen/manual"}
+    assert settings["force-include"]["docs"] == "yamlgen/manual"
     assert settings["packages"] == ["src/yamlgen"]
     assert folder() == ROOT / "docs"
 

@@ -55,7 +55,7 @@ def test_a_run_ends_with_a_summary(small, call):
     assert re.fullmatch(r"  cost: \$0\.\d{4} \(simulated\)", lines[3])
     assert re.fullmatch(r"  haiku-5-5: up to [1-8] in flight", lines[4])
     assert lines[5:7] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
-    assert lines[7:] == ["next: yamlgen run small.yaml"]
+    assert lines[7:] == ["next: yamlgen plan small.yaml", "      yamlgen run small.yaml"]
 
 
 def test_the_same_run_again_sends_nothing(small, call):
@@ -223,8 +223,8 @@ def test_json_tells_of_mistakes_too(small, call):
     told = call("run", "small.yaml", "--simulate", "--output-format", "json")
     assert (told.code, told.err) == (2, "")
     (problem,) = [found for found in json.loads(told.out)["diagnostics"] if found["code"] == "YG101"]
-    keys = ["file", "line", "column", "end_line", "end_column", "severity", "code", "message", "hint", "fix"]
-    assert list(problem) == keys
+    place = ["file", "line", "column", "end_line", "end_column"]
+    assert list(problem) == [*place, "severity", "code", "message", "hint", "known", "explain", "fix"]
     assert (problem["file"], problem["line"], problem["column"], problem["end_column"]) == ("small.yaml", 2, 1, 5)
 
 

@@ -5,8 +5,6 @@ import io
 import json
 import re
 import shutil
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -298,48 +296,47 @@ def test_a_run_over_some_rows_stands_for_no_whole_one(call, two):
 
 
 @pytest.mark.usefixtures("small")
-def test_a_run_is_looked_at_while_it_goes_on(call):
+def test_a_run_is_looked_at_while_it_goes_on(call, fork_server):
     """`ls`, `show`, `failed` and `export` see what is finished by now; `prune` waits its turn."""
-    command = [str(Path(sys.executable).with_name("yamlgen")), "run", "small.yaml", "--simulate", "--latency", "0.5"]
-    with subprocess.Popen([*command, "--max-concurrency", "1", "--progress", "none"], stderr=subprocess.PIPE) as going:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and not Path(".yamlgen/small.yaml.simulated.db").exists():
-            time.sleep(0.05)
-        while time.monotonic() < deadline:
-            runs = told(call, "ls")["runs"]
-            if runs and runs[0]["rows"]["finished"]:
-                break
-        (seen,) = runs
-        assert seen["status"] == "running"
-        assert 0 < seen["rows"]["finished"] < 8
-        assert told(call, "show")["steps"]["note"]["paid"]["attempts"] >= seen["rows"]["finished"]
-        assert told(call, "show", "--row", "1")["status"] == "finished"
-        assert call("runs", "export").out.startswith('{"id": 1, ')
-        refused = call("runs", "prune", "--keep", "0", "-y")
-        assert refused.code == 3
-        assert "the store of this pipeline is in use by" in refused.err
-        going.kill()
+    words = ("--simulate", "--latency", "0.5", "--max-concurrency", "1", "--progress", "none")
+    going = fork_server.start(Path.cwd(), "run", "small.yaml", *words)
+    going.until("RowFinished")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        runs = told(call, "ls")["runs"]
+        if runs and runs[0]["rows"]["finished"]:
+            break
+    (seen,) = runs
+    assert seen["status"] == "running"
+    assert 0 < seen["rows"]["finished"] < 8
+    assert told(call, "show")["steps"]["note"]["paid"]["attempts"] >= seen["rows"]["finished"]
+    assert told(call, "show", "--row", "1")["status"] == "finished"
+    assert call("runs", "export").out.startswith('{"id": 1, ')
+    refused = call("runs", "prune", "--keep", "0", "-y")
+    assert refused.code == 3
+    assert "the store of this pipeline is in use by" in refused.err
+    assert going.kill().code == -9
     assert told(call, "ls")["runs"][0]["status"] == "killed"
 
 
 @pytest.mark.usefixtures("small")
-def test_finished_rows_can_be_had_while_the_run_goes_on(call):
+def test_finished_rows_can_be_had_while_the_run_goes_on(call, fork_server):
     """Whole rows in input order, printed, as files and in Python; the run is not disturbed, and writes all of them."""
-    command = [str(Path(sys.executable).with_name("yamlgen")), "run", "small.yaml", "--simulate", "--latency", "0.4"]
-    with subprocess.Popen([*command, "--max-concurrency", "1", "-q"], stderr=subprocess.PIPE) as going:
-        deadline = time.monotonic() + 20
-        early = []
-        while not early and time.monotonic() < deadline:
-            time.sleep(0.05)
-            with suppress(YamlgenError):
-                early = yamlgen.rows("small.yaml")
-        assert 0 < len(early) < 8
-        for name in ("part.jsonl", "part.csv"):
-            assert call("runs", "export", "small.yaml", "-o", name).err.startswith("wrote ")
-        later = [json.loads(line) for line in call("runs", "export", "small.yaml").out.splitlines()]
-        assert going.poll() is None
-        assert not Path("out/notes.simulated.jsonl").exists()
-        assert going.wait(timeout=60) == 0
+    words = ("--simulate", "--latency", "0.4", "--max-concurrency", "1", "-q")
+    going = fork_server.start(Path.cwd(), "run", "small.yaml", *words)
+    going.until("RowFinished")
+    deadline = time.monotonic() + 20
+    early = []
+    while not early and time.monotonic() < deadline:
+        with suppress(YamlgenError):
+            early = yamlgen.rows("small.yaml")
+    assert 0 < len(early) < 8
+    for name in ("part.jsonl", "part.csv"):
+        assert call("runs", "export", "small.yaml", "-o", name).err.startswith("wrote ")
+    later = [json.loads(line) for line in call("runs", "export", "small.yaml").out.splitlines()]
+    going.send(0)  # it is still there
+    assert not Path("out/notes.simulated.jsonl").exists()
+    assert going.wait().code == 0
     whole = [json.loads(line) for line in Path("out/notes.simulated.jsonl").read_text("utf-8").splitlines()]
     written = [json.loads(line) for line in Path("part.jsonl").read_text("utf-8").splitlines()]
     for part in (early, written, later):

@@ -1,7 +1,6 @@
 """What `runs` tells of a run that left batches, and `runs cancel`, against the simulator over HTTP."""
 
 import json
-import subprocess
 import time
 from contextlib import contextmanager
 
@@ -78,16 +77,17 @@ def test_it_works_beside_a_run(call, small):
         assert call("runs", "cancel", "--forget").code == 0  # the API knows both: there is nothing to forget
 
 
-def test_a_run_that_waits_ends(call, small, api, program):
+def test_a_run_that_waits_ends(call, small, api, fork_server):
     """It notices that its batch was canceled, keeps what came, and sends nothing again; the next run does."""
-    with subprocess.Popen([program, "run", "small.yaml", "--batch"], cwd=small, stderr=subprocess.PIPE) as process:
-        while not batches_at(api.url) or states() != ["posted"]:
-            time.sleep(0.1)
-        assert told(call, "ls")[1]["runs"][0]["status"] == "running"
-        (canceled,) = told(call, "cancel")[1]["batches"]
-        assert canceled["message"].endswith("canceled; the run collects the answers that it has")
-        process.communicate(timeout=60)
-    assert process.returncode == 3
+    environment = {"ANTHROPIC_API_KEY": KEY, "ANTHROPIC_BASE_URL": api.url}
+    process = fork_server.start(small, "run", "small.yaml", "--batch", **environment)
+    process.until_said(" posted\n")
+    while not batches_at(api.url) or states() != ["posted"]:
+        time.sleep(0.1)
+    assert told(call, "ls")[1]["runs"][0]["status"] == "running"
+    (canceled,) = told(call, "cancel")[1]["batches"]
+    assert canceled["message"].endswith("canceled; the run collects the answers that it has")
+    assert process.wait().code == 3
     (run,) = told(call, "ls")[1]["runs"]
     assert (run["status"], states()) == ("stopped", ["collected"])
     (batch,) = told(call, "show")[1]["batches"]

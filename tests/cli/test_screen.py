@@ -13,7 +13,8 @@ from contextlib import suppress
 import pytest
 
 from yamlgen.cli import main
-from yamlgen.cli.terminal import guard, style, visible
+from yamlgen.cli.terminal import guard, style
+from yamlgen.visible_text import visible
 
 FOREIGN = "\x1b]0;owned\x07\x1b[5m\x9b5m\x7f\x08\u202e\u2066\u061c\u2028\u200b\ufeff\U000e0041"
 NAME = "\x1b]0;owned\x07\x9b5m\u202e"

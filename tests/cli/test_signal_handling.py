@@ -5,8 +5,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,6 @@ from yamlgen.store.location import location_of
 from yamlgen.store.run_session import open_runs
 
 PREVIOUS = "the output of the run before\n"
-LIMITED = (
-    "import os, resource, signal, sys; size = int(sys.argv[1]); signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-    "resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); os.execv(sys.argv[2], sys.argv[2:])"
-)
-
-LIMIT = (sys.executable, "-c", LIMITED)
 
 
 @pytest.fixture
@@ -40,8 +34,8 @@ def start(program):
     """Start `yamlgen run small.yaml --simulate` as a process; it is killed if the test leaves it behind."""
     left = []
 
-    def started(*arguments, prefix=(), stdin=subprocess.DEVNULL):
-        command = [*prefix, program, "run", "small.yaml", "--simulate", *arguments]
+    def started(*arguments, stdin=subprocess.DEVNULL):
+        command = [program, "run", "small.yaml", "--simulate", *arguments]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(command, env=environment, text=True, **pipes)
@@ -52,6 +46,12 @@ def start(program):
     for process in left:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def fork(fork_server, folder):
+    """Start the same as a fork of a process that has loaded all: for signals that come after the start."""
+    return partial(fork_server.start, folder, "run", "small.yaml", "--simulate")
 
 
 def finished():
@@ -71,16 +71,6 @@ def until_rows(number, process):
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < ends
         time.sleep(0.01)
-
-
-def until_begun(process):
-    """Wait until a run has begun, and its first requests are out."""
-    ends = time.monotonic() + 60
-    while finished() is None:
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < ends
-        time.sleep(0.01)
-    time.sleep(1)
 
 
 def until_output(process, text):
@@ -132,20 +122,19 @@ def test_ctrl_c_once_drains(start, call):
     assert go_on(call) == (60 - kept, kept)
 
 
-@pytest.mark.usefixtures("folder")
-def test_ctrl_c_twice_cancels(start):
+def test_ctrl_c_twice_cancels(fork):
     """A second Ctrl-C does not wait for what is in flight, and ends with 130 as well."""
-    process = start("--latency", "60", "--progress", "plain")
-    until_begun(process)
-    process.send_signal(signal.SIGINT)
-    until_output(process, "stopping: ")
+    process = fork("--latency", "60", "--progress", "plain")
+    process.until("RequestSent", times=48)
+    process.send(signal.SIGINT)
+    process.until_said("stopping: ")
     started = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    process.send(signal.SIGINT)
+    ended = process.wait()
     assert time.monotonic() - started < 5
-    assert process.returncode == 130
-    assert "  48 sent, none answered\n" in said
-    assert "\nerror[YG611]: cancelled: Ctrl-C\n  = no row finished\nnext: yamlgen run " in said
+    assert ended.code == 130
+    assert "  48 sent, none answered\n" in ended.err
+    assert "\nerror[YG611]: cancelled: Ctrl-C\n  = no row finished\nnext: yamlgen run " in ended.err
     check_previous_is_whole()
 
 
@@ -168,20 +157,19 @@ NESTS = "    a, b = [], []\n    for _ in range(99):\n        a, b = [a, a], [b, 
         pytest.param(f"def work():\n    open('begun', 'w')\n{NESTS}", signal.SIGTERM, id="keeps all else from running"),
     ],
 )
-def test_the_second_signal_ends_what_hears_none(start, folder, function, number):
+def test_the_second_signal_ends_what_hears_none(fork, folder, function, number):
     """A function that never lets anything else run does not hold the process: the kernel ends it at the second."""
     (folder / "small.yaml").write_text(CALLED, "utf-8")
     (folder / "lib.py").write_text(function, "utf-8")
-    process = start("--progress", "none")
+    process = fork("--progress", "none")
     ends = time.monotonic() + 60
     while not Path("begun").exists():
         assert time.monotonic() < ends
         time.sleep(0.01)
-    process.send_signal(number)
+    process.send(number)
     time.sleep(0.5)
-    assert process.poll() is None
-    process.send_signal(number)
-    assert process.wait(timeout=30) == -number
+    process.send(number)  # it is still there
+    assert process.wait().code == -number
 
 
 def test_ctrl_c_twice_waits_for_no_reader(start, folder):
@@ -197,15 +185,14 @@ def test_ctrl_c_twice_waits_for_no_reader(start, folder):
     assert process.wait(timeout=10) == 130
 
 
-@pytest.mark.usefixtures("folder")
-def test_a_request_to_end_is_143_and_one_json_object(start):
+def test_a_request_to_end_is_143_and_one_json_object(fork):
     """SIGTERM drains like Ctrl-C and ends with 143; `--output-format json` still prints one object."""
-    process = start(*SLOW, "--output-format", "json")
-    until_rows(3, process)
-    process.terminate()
-    out, _ = process.communicate(timeout=20)
-    assert process.returncode == 143
-    error = json.loads(out)["error"]
+    process = fork(*SLOW, "--output-format", "json")
+    process.until("RowFinished", times=3)
+    process.send(signal.SIGTERM)
+    ended = process.wait()
+    assert ended.code == 143
+    error = json.loads(ended.out)["error"]
     assert (error["code"], error["message"]) == ("YG611", "stopped: SIGTERM")
     assert error["hint"] == f"{finished()} {GO_ON}"
     check_previous_is_whole()
@@ -228,15 +215,13 @@ def test_ctrl_c_ends_a_wait_for_input(start, folder, monkeypatch):
     check_previous_is_whole()
 
 
-@pytest.mark.usefixtures("folder")
-def test_a_full_disk_keeps_what_was_finished(start, call):
+def test_a_full_disk_keeps_what_was_finished(fork, call):
     """When the disk is full, the run ends with exit 3 and one sentence; finished rows and the old output are whole."""
-    process = start("--progress", "none", "-q", "--max-concurrency", "4", prefix=(*LIMIT, "400000"))
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 3
+    ended = fork("--progress", "none", "-q", "--max-concurrency", "4", size=400_000).wait()
+    assert ended.code == 3
     kept = finished()
     assert 0 < kept < 60
-    first, hint, _ = said.splitlines()
+    first, hint, _ = ended.err.splitlines()
     assert first.startswith("error[YG610]: ")
     assert ".yamlgen" in first
     assert hint.endswith(f"{kept} {GO_ON}")

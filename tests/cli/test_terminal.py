@@ -20,35 +20,75 @@ ANY_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 WRONG = "version: 1\ninput: {rows: [{a: 1}]}\nsteps: {s: {model: m, promt: x}}\noutput: {path: o.jsonl}\n"
 
 
+class Terminal:
+    """A terminal of a width; what it got is read until the last process has closed it."""
+
+    def __init__(self, width):
+        self._ours, self.theirs = os.openpty()
+        self._resize(width)
+
+    def _resize(self, width):
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+
+    def read(self, resized=None):
+        """Return what the screen got; it is resized as soon as bars are on it."""
+        os.close(self.theirs)
+        screen = b""
+        with suppress(OSError):  # Linux says so when the other side is closed
+            while part := os.read(self._ours, 65536):
+                screen += part
+                if resized and b"/8" in screen:
+                    self._resize(resized)
+        os.close(self._ours)
+        return screen.decode().replace("\r\n", "\n")
+
+
 @pytest.fixture
 def on_terminal(program, small):
     """Run `yamlgen` with a terminal as standard error, and return its exit code, its stdout and what the screen got."""
 
-    def run(*arguments, width=120, resized=None, **variables):
-        ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color", **variables}
-        process = subprocess.Popen(
-            [program, *arguments], cwd=small, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs
-        )
-        os.close(theirs)
-        screen = b""
-        with suppress(OSError):  # Linux says so when the other side is closed
-            while part := os.read(ours, 65536):
-                screen += part
-                if resized and b"/8" in screen:
-                    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 40, resized, 0, 0))
-        os.close(ours)
+    def run(*arguments, **variables):
+        terminal, environment = Terminal(120), {**os.environ, "TERM": "xterm-256color", **variables}
+        streams = {"stdin": terminal.theirs, "stdout": subprocess.PIPE, "stderr": terminal.theirs}
+        process = subprocess.Popen([program, *arguments], cwd=small, env=environment, **streams)
+        screen = terminal.read()
         out, _ = process.communicate(timeout=30)
-        return process.returncode, out.decode(), screen.decode().replace("\r\n", "\n")
+        return process.returncode, out.decode(), screen
+
+    return run
+
+
+@pytest.fixture
+def in_terminal(fork_server, small):
+    """The same for a process that needs not be one from its start; returns its exit code and what the screen got."""
+
+    def run(*arguments, width=120, resized=None, **variables):
+        terminal = Terminal(width)
+        environment = {"TERM": "xterm-256color", "NO_COLOR": "", **variables}
+        process = fork_server.start(small, *arguments, terminal=os.ttyname(terminal.theirs), **environment)
+        screen = terminal.read(resized)
+        return process.wait().code, screen
 
     return run
 
 
 def last_screen(text):
-    """What stands on the screen at the end, roughly: the last drawing of each line, without codes."""
-    lines = [re.split(r"\r|\x1b\[2K", line)[-1] for line in text.split("\n")]
-    return [ANY_CODE.sub("", line).rstrip() for line in lines]
+    """What stands on the screen at the end, without colours: a bar that was drawn again stands there once."""
+    lines, row, column = [""], 0, 0
+    for code, words in re.findall(r"(\x1b\[[0-9;?]*[A-Za-z]|[\r\n])|([^\x1b\r\n]+)", text):
+        if code == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row == len(lines))
+        elif code == "\r":
+            column = 0
+        elif code.endswith("A"):
+            row = max(0, row - int(code[2:-1]))
+        elif code == "\x1b[2K":
+            lines[row] = ""
+        elif words:
+            lines[row] = f"{lines[row][:column]:{column}}{words}{lines[row][column + len(words) :]}"
+            column += len(words)
+    return [line.rstrip() for line in lines]
 
 
 def test_bars_move_on_a_terminal(on_terminal):
@@ -79,18 +119,18 @@ def test_bars_move_on_a_terminal(on_terminal):
         (20, r"note 8/8 \d failed"),
     ],
 )
-def test_a_narrow_terminal_gets_fewer_columns(width, bar, on_terminal):
+def test_a_narrow_terminal_gets_fewer_columns(width, bar, in_terminal):
     """The tokens are left out first, then the rate, then the bar; no line of the bars wraps."""
-    _, _, screen = on_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=0.4", width=width)
+    _, screen = in_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=0.4", width=width)
     lines = [line for line in last_screen(screen) if re.match("note (━+ )?8/8", line)]
     assert [line for line in lines if re.fullmatch(bar, line)], lines
     assert max(map(len, lines)) <= width
 
 
-def test_a_resize_is_followed(on_terminal):
+def test_a_resize_is_followed(in_terminal):
     """Bars that were drawn for a wide terminal fit a narrow one as soon as it is narrow."""
     words = ("run", "small.yaml", "--simulate", "--latency", "0.3", "--max-concurrency", "2")
-    _, _, screen = on_terminal(*words, width=120, resized=40)
+    _, screen = in_terminal(*words, width=120, resized=40)
     assert re.search("note ━+ +0/8 ", ANY_CODE.sub("", screen))
     assert [line for line in last_screen(screen) if re.fullmatch(r"note 8/8 +\d:\d\d:\d\d", line)]
 
@@ -102,9 +142,9 @@ def test_wrapped_lines_are_counted():
     assert wrapped([], 10) == 0
 
 
-def test_failures_show_in_the_bars(on_terminal):
+def test_failures_show_in_the_bars(in_terminal):
     """A bar counts the rows that failed, lines of `-v` stand above it, whole, and NO_COLOR takes the colours away."""
-    code, _, screen = on_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=1", "-v", NO_COLOR="1")
+    code, screen = in_terminal("run", "small.yaml", "--simulate", "--fault", "refusal=1", "-v", NO_COLOR="1")
     assert code == 1
     shown = last_screen(screen)
     assert [line for line in shown if re.match(r"note ━+ 8/8 +8 failed", line)]

@@ -118,8 +118,8 @@ def test_the_example_of_tests_runs(tmp_path, call):
     """The test file that the guide shows is valid for the pipeline of `init`, and its cases can be recorded."""
     call("init", tmp_path)
     (example,) = (block.text for block in blocks(DOCS / "guides" / "tests.md", "yaml") if "cases:" in block.text)
-    (tmp_path / "pipeline.test.yaml").write_text(example, encoding="utf-8")
-    assert "pipeline.test.yaml: ok (2 cases)" in call("validate", tmp_path / "pipeline.test.yaml").err
+    (tmp_path / "reviews.yamlgen.test.yaml").write_text(example, encoding="utf-8")
+    assert "reviews.yamlgen.test.yaml: ok (2 cases)" in call("validate", tmp_path / "reviews.yamlgen.test.yaml").err
     report = json.loads(call("test", tmp_path, "--record", "--simulate", "--output-format", "json").out)
     assert report["not_recorded"] == 0
     assert report["cases"][1]["verdict"] == "passed"

@@ -125,6 +125,8 @@ def outputs(tmp_path, monkeypatch, call):
     made["A run"] += printed("run", "tales.yaml", "--simulate", "--store", "other", "--output-format", "json")
     made["A run"] += printed("run", "tales.yaml", "--simulate", "--store", "other", "--output-format", "json")
     made["An estimate"] += printed("plan", "tales.yaml", "--output-format", "json")
+    preview = printed("preview", "notes.yaml", "--simulate", "--seed", "2", *FAULTS, "--output-format", "json")
+    made["A preview"] = [{key: each[key] for key in ("version", "cards")} for each in preview]
     made["The status of pipelines"] = printed("status", "notes.yaml", "wrong.yaml", "--output-format", "json")
     made["Locks"] = printed("lock", "notes.yaml", "--output-format", "json")
     made["A list of runs"] = printed("runs", "ls", "--json")

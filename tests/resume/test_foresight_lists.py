@@ -8,7 +8,7 @@ from constructs import ALL, CONSTRUCTS, ITEMS, TAGS, ask, calls, lay_out
 from counted_runs import REFUSED, SERVER_ERROR
 from scripted_api import said
 from yamlgen.api.loading import load
-from yamlgen.api.preview import preview
+from yamlgen.api.row_requests import requests_of_row
 from yamlgen.errors import Code, RowError, UsageError
 
 EXACT = [name for name in CONSTRUCTS if name not in ("python", "when", "a list to come")]
@@ -277,7 +277,7 @@ def test_a_function_leaves_its_followers_unknown(project):
 def shown(project, number=2):
     """The requests of a row, as `render --row` tells them: the step, the case, what is asked; and what is made up."""
     project.save()
-    made = asyncio.run(preview(load(project.path), {}, number))
+    made = asyncio.run(requests_of_row(load(project.path), {}, number))
     return [(each.step, each.case, each.request["messages"][-1]["content"]) for each in made], made
 
 

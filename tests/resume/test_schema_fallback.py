@@ -9,7 +9,7 @@ from counted_runs import TOWNS, keys
 from scripted_api import call, refusal, said
 from yamlgen.api.loading import load
 from yamlgen.api.preparation import asked_by_tool
-from yamlgen.api.preview import as_asked, preview
+from yamlgen.api.row_requests import as_asked, requests_of_row
 from yamlgen.exit_codes import ExitCode
 from yamlgen.output.row_detail import describe_row
 from yamlgen.planning.expansion import resolved
@@ -222,7 +222,7 @@ def test_what_is_shown_is_what_is_asked(picky):
 
 async def shown(loaded):
     """The steps that ask by a tool, and what the request of the first row has."""
-    requests = [one.request for one in await preview(loaded, {}, 1)]
+    requests = [one.request for one in await requests_of_row(loaded, {}, 1)]
     async with as_asked(loaded.plan()) as models:
         return asked_by_tool(models), [key for body in requests for key in ("tools", "output_config") if key in body]
 

@@ -11,11 +11,12 @@ from typing import Final
 
 from yamlgen.errors import Code, UsageError, near
 from yamlgen.parsing.project_folder import is_folder
-from yamlgen.parsing.yaml_parser import compose, read
+from yamlgen.parsing.source_map import SourceText
+from yamlgen.parsing.yaml_parser import MOST_BYTES, compose
 from yamlgen.testing.suite_files import is_test_file
 
-_STEPS: Final = re.compile(rb"steps\b")
-_STEPS_LINE: Final = re.compile(rb"^steps[ \t]*:", re.MULTILINE)
+_STEPS: Final = re.compile(r"steps\b")
+_STEPS_LINE: Final = re.compile(r"^steps[ \t]*:", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,15 @@ def _is_pipeline(path: Path) -> bool:
         raw = path.read_bytes().replace(b"\0", b"")  # so that the letters of UTF-16 are found
     except OSError:
         return True
-    if not _STEPS.search(raw):  # most other YAML files need not be parsed
+    return is_pipeline_text(raw.decode("utf-8-sig", "replace"))
+
+
+def is_pipeline_text(text: str) -> bool:
+    """Check whether the text of a YAML file is that of a pipeline, perhaps of a wrong one."""
+    if not _STEPS.search(text):  # most other YAML files need not be parsed
         return False
-    text, _ = read(path, str(path))
-    document = None if text is None else compose(text)[0]
+    document = None if len(text) > MOST_BYTES else compose(SourceText("", text))[0]
     if document is None:
-        return bool(_STEPS_LINE.search(raw))
+        return bool(_STEPS_LINE.search(text))
     keys = document.entries(()).keys()
     return "steps" in keys and not keys.isdisjoint(("input", "output", "outputs"))

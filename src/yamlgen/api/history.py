@@ -85,7 +85,7 @@ def store_locations(targets: Sequence[Path], store: Path | None = None) -> list[
         hint = f"specify the pipeline, and {option('store', 'PATH')} if its store is elsewhere"
         for target in [each for each in targets if not each.exists()][:1]:
             message = f"{near(target)} does not exist"
-            hint = neighbour(target, near(target)) or "write the path of a pipeline, or of a folder of pipelines"
+            hint = neighbour(target, near(target), "write the path of a pipeline, or of a folder of pipelines")
         raise UsageError(message, code=Code.NO_RUN, hint=hint)
     return found
 

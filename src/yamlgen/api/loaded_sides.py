@@ -20,6 +20,7 @@ from yamlgen.parsing.project_folder import POINTS, is_pointer
 from yamlgen.planning.plan import Plan
 from yamlgen.store.location import StoreLocation, location_of
 from yamlgen.store.run_session import open_runs
+from yamlgen.suggestions import knowing
 from yamlgen.value_objects import JSON
 
 
@@ -115,7 +116,7 @@ def load_side(
 
 def _named(tree: Tree, diagnostic: Diagnostic) -> Diagnostic:
     """Return a diagnostic with the paths that users know."""
-    hint = None if diagnostic.hint is None else tree.told(diagnostic.hint)
+    hint = None if diagnostic.hint is None else knowing(tree.told(diagnostic.hint), diagnostic.known)
     mark = replace(diagnostic.mark, file=tree.told(diagnostic.mark.file))
     fix = None if diagnostic.fix is None else replace(diagnostic.fix, mark=replace(diagnostic.fix.mark, file=mark.file))
     return replace(diagnostic, message=tree.told(diagnostic.message), mark=mark, hint=hint, fix=fix)

@@ -19,7 +19,7 @@ from yamlgen.sync_bridge import wait_for
 from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
-    from yamlgen.api.preview import Preview
+    from yamlgen.api.row_requests import Preview
 
 _GRAPHS: Final = {"text": as_text, "mermaid": as_mermaid}
 
@@ -96,9 +96,9 @@ def render(
         raise UsageError(message, code=Code.BAD_PARAM, hint=hint)
     found = loaded(pipeline, overrides, input, rows)
     if row is not None:
-        from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
+        from yamlgen.api.row_requests import requests_of_row  # noqa: PLC0415 - loads the SDK
 
-        return wait_for(preview(found, params, row))
+        return wait_for(requests_of_row(found, params, row))
     plan = found.plan(params)
     if graph is not None:
         return _GRAPHS[graph](plan)
@@ -116,7 +116,7 @@ def _by_tool(plan: Plan) -> frozenset[str]:
     if not os.path.exists(location_of(plan.file).database):  # noqa: PTH110 - never raises
         return frozenset()
     from yamlgen.api.preparation import asked_by_tool  # noqa: PLC0415 - loads the SDK
-    from yamlgen.api.preview import as_asked  # noqa: PLC0415
+    from yamlgen.api.row_requests import as_asked  # noqa: PLC0415
 
     async def asked() -> frozenset[str]:
         async with as_asked(plan) as models:

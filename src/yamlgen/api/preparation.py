@@ -203,10 +203,12 @@ async def estimate(
     params: Mapping[str, JSON] | None = None,
     options: RunOptions | None = None,
     count: bool = False,
+    quick: bool = False,
 ) -> RunForecast:
     """Estimate the requests, tokens and cost of a run from every row. Nothing is sent, and no API key is needed.
 
-    With `count`, the API counts the tokens of some requests, which costs nothing.
+    With `count`, the API counts the tokens of some requests, which costs nothing. With `quick`, only a sample of the
+    rows is looked at.
 
     Raises:
         YamlgenError: the run could not start.
@@ -214,7 +216,7 @@ async def estimate(
     options = options or RunOptions()
     plan = options.over(pipeline.plan(params))
     async with prepare(pipeline, plan, options, count=count) as run:
-        forecast, _ = await run.look_ahead(quick=False, count=count)
+        forecast, _ = await run.look_ahead(quick=quick, count=count)
         return forecast
 
 

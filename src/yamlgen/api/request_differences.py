@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from yamlgen.api.compared_rows import opened
 from yamlgen.api.loaded_sides import InvalidSide, LoadedSide
 from yamlgen.api.pipeline_comparison import ComparedFile, PipelineComparer
-from yamlgen.api.preview import Preview, requests_of
+from yamlgen.api.row_requests import Preview, requests_of
 from yamlgen.cancellation import Cancellation
 from yamlgen.claude.provider_setup import open_provider
 from yamlgen.comparison.pipeline_changes import PipelineChange

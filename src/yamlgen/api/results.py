@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from yamlgen.data.row_identity import row_name
 from yamlgen.errors import Code, UsageError
 from yamlgen.reports.batch_progress import BatchProgress
-from yamlgen.reports.bill import UsageTotal
+from yamlgen.reports.bill import SIMULATED, UsageTotal, dollars
 from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, StepCount, largest_first
 from yamlgen.value_objects import JSON, Usage
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # a list of runs does not load the formats, and a summary not
     from yamlgen.output.files import RowsFile as RowsFile  # noqa: PLC0414
 
 __all__ = [
+    "SIMULATED",
     "BatchProgress",
     "Example",
     "FailureGroup",
@@ -36,6 +37,7 @@ __all__ = [
     "StageResult",
     "StepCount",
     "UsageTotal",
+    "dollars",
     "largest_first",
     "row_name",
 ]

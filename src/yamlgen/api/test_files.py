@@ -74,8 +74,8 @@ def _no_test_file(path: Path) -> UsageError:
     beside = next((each for ending in ENDINGS if (each := path.with_name(f"{stem}{ending}")).exists()), None)
     hint = None if beside is None else f"did you mean `{near(beside)}`?"
     if not path.exists():
-        hint = hint or _similar(path, stem) or neighbour(path, near(path))
-        hint = hint or "write the path of a test file, or of a folder of them"
+        way = "write the path of a test file, or of a folder of them"
+        hint = hint or _similar(path, stem) or neighbour(path, near(path), way)
         return UsageError(f"{near(path)} does not exist", code=Code.MISSING_FILE, hint=hint)
     if hint is None:
         hint = f"its name must end with {ENDINGS[0]}"
@@ -120,7 +120,7 @@ def open_suites(
     found: list[Diagnostic] = []
     for path in files:
         if not path.exists():
-            other = neighbour(path, near(path)) or "write the path of a test file, or of a folder of them"
+            other = neighbour(path, near(path), "write the path of a test file, or of a folder of them")
             raise UsageError(f"{near(path)} does not exist", code=Code.MISSING_FILE, hint=other)
         if other_of(path).exists():
             message = f"{near(path)} and {near(other_of(path))} would have the same recorded answers"

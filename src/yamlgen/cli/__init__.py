@@ -13,16 +13,19 @@ from importlib import import_module
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from yamlgen.cli.terminal import guard
+from yamlgen.environment import variable
 from yamlgen.option_names import cli_option_names
 
 _COMMANDS: Final = {
-    "init": "Create a small pipeline to start from.",
+    "init": "Create a pipeline to start from.",
     "validate": "Check pipelines and their tests, and report every error.",
     "doctor": "Check whether a run would work: key, API, models, quota, disk.",
     "render": "Show a resolved pipeline, its graph, or the requests of one row.",
     "plan": "Estimate the requests, tokens and cost of a run.",
+    "preview": "Run a few rows, and show each as a card.",
     "run": "Run a pipeline, and write the rows.",
     "status": "Show whether pipelines are up to date.",
     "lock": "Write the locks of pipelines, for git.",
@@ -32,8 +35,10 @@ _COMMANDS: Final = {
     "runs": "List, show, export, cancel and prune past runs.",
     "schema": "Print the JSON Schema of pipeline files, for editors.",
     "simulate": "Serve a simulated Messages API on this machine.",
+    "context": "Print on one page what a coding agent has to know.",
     "docs": "Print a page of the manual.",
     "explain": "Explain error codes.",
+    "lsp": "Serve an editor, by the Language Server Protocol.",
     "completion": "Print the completion script for a shell.",
 }
 
@@ -44,6 +49,7 @@ _PAGES: Final = {
     "doctor": "troubleshooting",
     "render": "steps",
     "plan": "cost",
+    "preview": "command-line",
     "run": "command-line",
     "status": "changes",
     "lock": "changes",
@@ -54,8 +60,10 @@ _PAGES: Final = {
     "runs failed": "failures",
     "schema": "pipeline",
     "simulate": "simulator",
+    "context": "agents",
     "docs": "manual",
     "explain": "errors",
+    "lsp": "editors",
     "completion": "command-line",
 }
 """The page of the manual that each command's help ends with. Default: the page of its group."""
@@ -80,6 +88,12 @@ class _Commands(click.Group):
             for name, below in command.commands.items():
                 below.epilog = _manual(_PAGES.get(f"{cmd_name} {name}", _PAGES[cmd_name]))
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command without importing all of them."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        found = [CompletionItem(name, help=each) for name, each in _COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -111,6 +125,12 @@ def group() -> None:
 def main() -> None:
     """Run the command line, and exit with its exit code."""
     _open_streams()
+    asked = variable("_YAMLGEN_COMPLETE")
+    if asked is not None:
+        from yamlgen.cli.shells import complete  # noqa: PLC0415 - only for a shell
+
+        complete(group, asked)
+        sys.exit(0)
     guard()
     # Imported modules are never garbage. Collections that scan them take longer than importing them.
     gc.set_threshold(_GARBAGE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yamlgen.cli.completed_values import complete_pipeline, complete_step, words_of
 from yamlgen.cli.messages import as_yaml, echo, json_object, put, rendered, safe
 from yamlgen.cli.options import fault_options, pipeline_options, store_option
 from yamlgen.errors import Code, UsageError, YamlgenError
@@ -18,15 +19,17 @@ if TYPE_CHECKING:
 
     from yamlgen.api.differences import DiffReport
     from yamlgen.api.loaded_sides import InvalidSide
-    from yamlgen.api.preview import Preview
     from yamlgen.api.request_differences import RequestDifference
+    from yamlgen.api.row_requests import Preview
 
 
 @click.command("diff")
-@click.argument("arguments", nargs=-1, metavar="[REV | REV..REV | REV...] [PATH...]")
+@click.argument("arguments", nargs=-1, metavar="[REV | REV..REV | REV...] [PATH...]", shell_complete=complete_pipeline)
 @pipeline_options
 @store_option
-@click.option("--why", metavar="STEP", help="Print how the request of a row differs at this step.")
+@click.option(
+    "--why", metavar="STEP", shell_complete=complete_step, help="Print how the request of a row differs at this step."
+)
 @click.option(
     "--row", metavar="ID", help="With --why: the id of the row, or its number. Default: the first that differs."
 )
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     "conditions",
     multiple=True,
     metavar="CONDITION",
+    shell_complete=words_of("asks", "breaks", "cost:"),
     help="Exit with 1 if requests may be sent (asks), an output breaks readers (breaks), or the cost may exceed N US "
     "dollars (cost:N).",
 )

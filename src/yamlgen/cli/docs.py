@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from yamlgen.cli.completed_values import complete_topic
 from yamlgen.cli.messages import show_page
 from yamlgen.errors import UsageError
 from yamlgen.exit_codes import ExitCode
@@ -15,7 +16,7 @@ _USE: Final = "To read a page: `yamlgen docs steps`. All pages: `yamlgen docs --
 
 
 @click.command("docs")
-@click.argument("topic", default="manual", metavar="[TOPIC]")
+@click.argument("topic", default="manual", metavar="[TOPIC]", shell_complete=complete_topic)
 @click.option("--list", "listed", is_flag=True, help="List the topics.")
 def command(topic: str, *, listed: bool) -> int:
     """Print a page of the manual.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from yamlgen.cli.completed_values import complete_pipeline
 from yamlgen.cli.messages import json_object, put, safe, show, show_explanation
 from yamlgen.cli.options import output_format, pipeline_options, store_option
 from yamlgen.cli.terminal import style
@@ -23,7 +24,7 @@ _WIDEST: Final = max(map(len, _COLOURS))
 
 
 @click.command("doctor")
-@click.argument("pipeline", required=False, type=click.Path(path_type=Path))
+@click.argument("pipeline", required=False, type=click.Path(path_type=Path), shell_complete=complete_pipeline)
 @pipeline_options
 @store_option
 @click.option("--simulate", is_flag=True, help="Check a run with the simulator.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from yamlgen.cli.completed_values import complete_code
 from yamlgen.cli.messages import show_page
 from yamlgen.errors import UsageError
 from yamlgen.exit_codes import ExitCode
@@ -11,7 +12,7 @@ from yamlgen.manual import explanation
 
 
 @click.command("explain")
-@click.argument("codes", nargs=-1, required=True, metavar="CODE...")
+@click.argument("codes", nargs=-1, required=True, metavar="CODE...", shell_complete=complete_code)
 def command(codes: tuple[str, ...]) -> int:
     """Explain error codes.
 

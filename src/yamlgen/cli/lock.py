@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from yamlgen.cli.completed_values import complete_pipeline
 from yamlgen.cli.messages import codes_of, echo, json_object, put, show, show_explanation
 from yamlgen.cli.options import output_format, pipeline_options, store_option
 from yamlgen.diagnostics import Diagnostic, InvalidPipeline
@@ -14,7 +15,9 @@ from yamlgen.exit_codes import ExitCode
 
 
 @click.command("lock")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument(
+    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...", shell_complete=complete_pipeline
+)
 @pipeline_options
 @store_option
 @output_format

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from yamlgen.api.results import dollars
 from yamlgen.cli.messages import safe
-from yamlgen.cli.summary import counted, dollars, outcomes, time_told
+from yamlgen.cli.summary import counted, outcomes, time_told
 from yamlgen.events import BatchChecked, BatchEnded, BatchPosted, RequestSent, RowResumed
 
 if TYPE_CHECKING:

@@ -9,14 +9,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from yamlgen.cli.completed_values import complete_file, complete_override, complete_parameter, words_of
 from yamlgen.environment import provide
 from yamlgen.errors import Code, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _environment(_: click.Context, __: click.Parameter, path: Path | None) -> None:
-    if path is None:
+def _environment(context: click.Context, __: click.Parameter, path: Path | None) -> None:
+    if path is None or context.resilient_parsing:  # a shell completes a word
         return
     from dotenv import dotenv_values  # noqa: PLC0415 - only for this option
 
@@ -45,6 +46,7 @@ def pipeline_options(function: F) -> F:
         multiple=True,
         metavar="NAME=VALUE",
         callback=_pairs,
+        shell_complete=complete_parameter,
         help="Set a parameter. The value is read as YAML and checked.",
     )(function)
     function = click.option(
@@ -53,6 +55,7 @@ def pipeline_options(function: F) -> F:
         multiple=True,
         metavar="PATH=VALUE",
         callback=_pairs,
+        shell_complete=complete_override,
         help="Override a value of the file, such as model=claude-haiku-5-5.",
     )(function)
     return environment_option(function)
@@ -74,7 +77,13 @@ store_option = click.option(
     help="Use the store in this folder. Default: .yamlgen next to the pipeline.",
 )
 
-input_option = click.option("--input", "input_path", metavar="PATH|-", help="Read the rows from this file; - is stdin.")
+input_option = click.option(
+    "--input",
+    "input_path",
+    metavar="PATH|-",
+    shell_complete=complete_file,
+    help="Read the rows from this file; - is stdin.",
+)
 
 
 def limit_options(function: F) -> F:
@@ -141,6 +150,22 @@ detach_option = click.option(
 )
 
 
+_FAULTS: Final = (
+    "rate_limit",
+    "overloaded",
+    "server_error",
+    "invalid_output",
+    "refusal",
+    "truncate",
+    "blank",
+    "unreadable",
+    "disconnect",
+    "bad_request",
+    "hang",
+    "no_message",
+)
+
+
 def fault_options(function: F) -> F:
     """Add `--latency`, `--batch-delay`, `--fault` and `--seed`, which control the simulated API."""
     function = click.option(
@@ -151,9 +176,8 @@ def fault_options(function: F) -> F:
         "faults",
         multiple=True,
         metavar="NAME=RATE",
-        help="Let a share of the simulated requests fail, such as rate_limit=0.1. Faults: rate_limit, overloaded, "
-        "server_error, invalid_output, refusal, truncate, blank, unreadable, disconnect, bad_request, hang, "
-        "no_message.",
+        shell_complete=words_of(*(f"{name}=" for name in _FAULTS)),
+        help=f"Let a share of the simulated requests fail, such as rate_limit=0.1. Faults: {', '.join(_FAULTS)}.",
     )(function)
     function = click.option(
         "--batch-delay",

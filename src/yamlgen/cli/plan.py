@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yamlgen.cli.completed_values import complete_pipeline
 from yamlgen.cli.messages import echo, json_object, put, show
 from yamlgen.cli.next_command import trial
 from yamlgen.cli.options import (
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @click.command("plan")
-@click.argument("pipeline", type=click.Path(path_type=Path))
+@click.argument("pipeline", type=click.Path(path_type=Path), shell_complete=complete_pipeline)
 @pipeline_options
 @input_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Count only the first N rows.")
@@ -111,8 +112,9 @@ def _can_go_alone(loaded: Pipeline, given: dict[str, Any], options: RunOptions) 
 
 
 def _lines(forecast: RunForecast, narrowing: str) -> list[str]:
+    from yamlgen.api.results import dollars  # noqa: PLC0415 - only for text
     from yamlgen.cli.duration_text import duration_told  # noqa: PLC0415 - only for text
-    from yamlgen.cli.summary import column, dollars, foretold, span_told, table  # noqa: PLC0415
+    from yamlgen.cli.summary import column, foretold, span_told, table  # noqa: PLC0415
 
     head = ["step", "rows", "in the store", "failed", "to send", "input tokens", "output tokens"]
     head.append(column(simulated=forecast.simulation is not None))

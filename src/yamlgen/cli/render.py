@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Final, Literal
 
 import click
 
+from yamlgen.cli.completed_values import complete_pipeline
 from yamlgen.cli.messages import as_yaml, echo, json_line, put, safe, show
 from yamlgen.cli.options import input_option, pipeline_options
 from yamlgen.exit_codes import ExitCode
@@ -36,7 +36,7 @@ def _is_file(word: str) -> bool:
 
 
 @click.command("render", cls=_Render)
-@click.argument("pipeline", type=click.Path(path_type=Path))
+@click.argument("pipeline", type=click.Path(path_type=Path), shell_complete=complete_pipeline)
 @pipeline_options
 @input_option
 @click.option("--row", metavar="ID|N", help="Show the requests of the row with this id, or number, from 1.")
@@ -76,10 +76,12 @@ def command(
         shown = render(loaded, params=given, graph=graph)
         put(shown if isinstance(shown, str) else as_yaml(shown))
         return ExitCode.OK
-    from yamlgen.api.preview import preview  # noqa: PLC0415 - loads the SDK
+    import asyncio  # noqa: PLC0415
+
+    from yamlgen.api.row_requests import requests_of_row  # noqa: PLC0415 - loads the SDK
 
     noted: set[str] = set()
-    for step, case, body, made_up in asyncio.run(preview(loaded, given, row, lambda note: echo(safe(note)))):
+    for step, case, body, made_up in asyncio.run(requests_of_row(loaded, given, row, lambda note: echo(safe(note)))):
         if made_up and step not in noted:
             noted.add(step)
             echo(f"{step}: filled with made-up outputs of {', '.join(made_up)}")

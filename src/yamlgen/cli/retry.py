@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yamlgen.cli.completed_values import complete_pipeline, complete_run
 from yamlgen.cli.messages import echo, json_object, put
 from yamlgen.cli.options import (
     batch_option,
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 
 @click.command("retry")
-@click.argument("pipeline", type=click.Path(path_type=Path))
-@click.argument("run", required=False)
+@click.argument("pipeline", type=click.Path(path_type=Path), shell_complete=complete_pipeline)
+@click.argument("run", required=False, shell_complete=complete_run)
 @environment_option
 @input_option
 @limit_options

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yamlgen.cli.completed_values import complete_output, complete_pipeline
 from yamlgen.cli.options import (
     batch_option,
     detach_option,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.argument("pipeline", type=click.Path(path_type=Path))
+@click.argument("pipeline", type=click.Path(path_type=Path), shell_complete=complete_pipeline)
 @pipeline_options
 @input_option
 @click.option(
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     "--output",
     multiple=True,
     metavar="[NAME=]PATH|-",
+    shell_complete=complete_output,
     help="Write the rows to this file; - is stdout. NAME is needed if the pipeline has several outputs.",
 )
 @click.option(

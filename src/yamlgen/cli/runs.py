@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from yamlgen.cli.completed_values import complete_output, complete_pipeline, complete_pipeline_or_run
 from yamlgen.cli.messages import as_yaml, echo, json_object, put, safe, show_error, show_explanation
 from yamlgen.cli.options import environment_option, store_option
 from yamlgen.errors import Code, UsageError, YamlgenError, near
@@ -69,7 +70,7 @@ def _found(words: tuple[str, ...], store: Path | None) -> Run:
 
 
 @command.command("ls")
-@click.argument("where", nargs=-1, metavar="[PIPELINE|FOLDER]...")
+@click.argument("where", nargs=-1, metavar="[PIPELINE|FOLDER]...", shell_complete=complete_pipeline)
 @_common
 def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) -> int:
     """List runs, oldest first."""
@@ -89,7 +90,7 @@ def list_command(where: tuple[str, ...], store: Path | None, *, json_out: bool) 
 
 
 def _line(run: Run) -> list[str]:
-    from yamlgen.cli.summary import dollars  # noqa: PLC0415 - only for text
+    from yamlgen.api.results import dollars  # noqa: PLC0415 - loads SQLite
 
     known = run.as_json()
     paid, rows = known["paid"], known["rows"]
@@ -101,7 +102,7 @@ def _line(run: Run) -> list[str]:
 
 
 @command.command("show")
-@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
+@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]", shell_complete=complete_pipeline_or_run)
 @click.option("--row", metavar="ID|N", help="Show the row with this id, or number, from 1.")
 @_common
 def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *, json_out: bool) -> int:
@@ -117,7 +118,7 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
 
 
 @command.command("failed")
-@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
+@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]", shell_complete=complete_pipeline_or_run)
 @_common
 def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool) -> int:
     """List what failed in a run: rows, steps and items.
@@ -157,12 +158,13 @@ def _retry(run: Run) -> str:
 
 
 @command.command("export")
-@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
+@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]", shell_complete=complete_pipeline_or_run)
 @click.option(
     "-o",
     "--output",
     multiple=True,
     metavar="[NAME=]PATH|-",
+    shell_complete=complete_output,
     help="The .jsonl, .json, .parquet or .csv file. NAME is needed if there are several outputs. Default: stdout.",
 )
 @click.option("--failed", is_flag=True, help="Write the failed rows, as in *.failed.jsonl.")
@@ -214,7 +216,7 @@ def _put_lines(lines: Iterable[bytes]) -> None:
 
 
 @command.command("cancel")
-@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]")
+@click.argument("which", nargs=-1, metavar="[PIPELINE] [RUN]", shell_complete=complete_pipeline_or_run)
 @click.option("--forget", is_flag=True, help="Forget batches that the API does not know, or that may not exist.")
 @environment_option
 @_common
@@ -244,7 +246,7 @@ def cancel_command(which: tuple[str, ...], store: Path | None, *, forget: bool, 
 
 
 @command.command("prune")
-@click.argument("where", nargs=-1, metavar="[PIPELINE|FOLDER]...")
+@click.argument("where", nargs=-1, metavar="[PIPELINE|FOLDER]...", shell_complete=complete_pipeline)
 @click.option("--keep", type=click.IntRange(min=0), help="Keep the N latest complete runs, and all runs after them.")
 @click.option("--older", metavar="AGE", help="Delete runs that are older than this, such as 30d, 12h or 4w.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")

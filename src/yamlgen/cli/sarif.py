@@ -72,6 +72,8 @@ def _result(diagnostic: Diagnostic, codes: list[str], fingerprint: str) -> dict[
         ],
         "partialFingerprints": {"yamlgenDiagnostic/v1": fingerprint},
     }
+    if diagnostic.known:
+        result["properties"] = {"known": list(diagnostic.known)}
     if diagnostic.fix is not None:
         result["fixes"] = [_fix(diagnostic.fix, diagnostic.hint)]
     return result

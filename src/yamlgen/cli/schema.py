@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from yamlgen.api.project_files import SCHEMA_FILE, TEST_SCHEMA_FILE, schema_text, write_schema
 from yamlgen.cli.messages import echo, put
 from yamlgen.exit_codes import ExitCode
 
@@ -19,8 +18,8 @@ from yamlgen.exit_codes import ExitCode
     flag_value=Path(),
     type=click.Path(path_type=Path),
     metavar="[PATH]",
-    help=f"Write the schema to a file, or to {SCHEMA_FILE} in a folder, with that of test files in {TEST_SCHEMA_FILE}. "
-    "Default: the current folder.",
+    help="Write the schema to a file, or to pipeline.schema.json in a folder, with that of test files in "
+    "test.schema.json. Default: the current folder.",
 )
 def command(target: Path | None) -> int:
     """Print the JSON Schema of pipeline files, for editors.
@@ -30,6 +29,8 @@ def command(target: Path | None) -> int:
     language server then complete and check its keys. For a test file, the line is
     `# yaml-language-server: $schema=./test.schema.json`.
     """
+    from yamlgen.api.project_files import schema_text, write_schema  # noqa: PLC0415 - loads the language
+
     if target is None:
         put(schema_text())
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import click
@@ -32,6 +31,8 @@ def command(port: int, latency: float, batch_delay: float, faults: tuple[str, ..
     If you point a yamlgen run to it, the answers are stored under its address only, whatever the seed and the faults,
     and the run prints a warning.
     """
+    import asyncio  # noqa: PLC0415
+
     from yamlgen.api.simulated_api import simulate  # noqa: PLC0415 - loads the server
 
     async def serve() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from yamlgen.cli.completed_values import complete_pipeline
 from yamlgen.cli.messages import codes_in, json_object, put, safe, show, show_explanation
 from yamlgen.cli.options import output_format, pipeline_options, store_option
 from yamlgen.diagnostics import InvalidPipeline
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command("status")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument(
+    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...", shell_complete=complete_pipeline
+)
 @pipeline_options
 @store_option
 @click.option("--check", is_flag=True, help="Exit with code 1 if a pipeline is not up to date.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from yamlgen.cli.completed_values import complete_pipeline, complete_run
 from yamlgen.cli.messages import echo, json_object, put, safe, show
 from yamlgen.cli.options import environment_option
 from yamlgen.errors import YamlgenError
@@ -58,7 +59,9 @@ def _is_run(word: str) -> bool:
 
 
 @click.command("test", cls=_Test)
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument(
+    "paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...", shell_complete=complete_pipeline
+)
 @click.option(
     "-k", "cases", metavar="WORD", help="Run only the cases with this word in their name, or in the name of their file."
 )
@@ -74,6 +77,7 @@ def _is_run(word: str) -> bool:
     is_flag=False,
     flag_value="latest",
     metavar="[RUN]",
+    shell_complete=complete_run,
     help="Write cases and recordings from a run in the store. Nothing is sent. Default: the latest run.",
 )
 @click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from yamlgen.cli.completed_values import complete_pipeline
 from yamlgen.cli.fix_options import apply_fixes, fix_options
 from yamlgen.cli.messages import as_json, codes_of, echo, put, show, show_explanation
 from yamlgen.cli.options import pipeline_options
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH...",
+    shell_complete=complete_pipeline,
+)
 @pipeline_options
 @click.option(
     "--output-format",
