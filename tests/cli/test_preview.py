@@ -316,6 +316,14 @@ def test_a_page_that_cannot_be_written_is_reported_before_the_run(small, call):
     assert not (small / ".yamlgen").exists()
 
 
+def test_the_page_is_written_before_the_cards(small, call, monkeypatch):
+    """Whoever reads the cards may stop, as `head` does."""
+    found = []
+    monkeypatch.setattr(cards, "show_cards", lambda _: found.append((small / "page.html").exists()))
+    assert call("preview", "small.yaml", "--simulate", "--html", "page.html").code == 0
+    assert found == [True]
+
+
 def test_a_preview_that_was_killed_goes_on(small, call, fork_server):
     """What a killed preview leaves does not hinder the next one, and the earlier page stays until then."""
     (small / "page.html").write_text('<meta name="generator" content="yamlgen preview">')

@@ -110,17 +110,17 @@ def command(  # noqa: PLR0913 - click passes its options by name
             return (card_of(row, simulated=options.simulate) for row in rows)
 
         told = _told(report)
+        for write in write_page:  # before the cards: whoever reads them may stop
+            ended = [f"ended early: {report.error}"] if report.error else []
+            write([f"run {report.run}{SIMULATED if options.simulate else ''}", *ended, told], cards())
+            if not quiet:
+                echo(f"wrote the cards to {safe(near(html or Path()))}")
         if not as_json:
             from yamlgen.cli.cards import show_cards, show_lines  # noqa: PLC0415 - only for text
 
             show_cards(cards())
             whole = [] if quiet else _whole(loaded, given, options, report)
             show_lines([told, *whole])
-        for write in write_page:
-            ended = [f"ended early: {report.error}"] if report.error else []
-            write([f"run {report.run}{SIMULATED if options.simulate else ''}", *ended, told], cards())
-            if not quiet:
-                echo(f"wrote the cards to {safe(near(html or Path()))}")
         return {"cards": [row.as_json() for row in read_rows(loaded, given, options, report.run)]} if as_json else {}
 
     with ExitStack() as stack:
