@@ -151,6 +151,13 @@ def test_an_unknown_part_is_refused():
     assert all(f"`{each}`" in refused.value.hint for each in (*KINDS, "input", "output", "models", "tests"))
 
 
+def test_a_key_is_told_with_its_part():
+    """Who asks for a key learns which page has it."""
+    with pytest.raises(UsageError) as refused:
+        context("on_error")
+    assert refused.value.hint.startswith("it is a key of `steps`. Kinds: ")
+
+
 def test_the_command_prints_the_page(call):
     """`yamlgen context` prints the page and nothing else; an unknown part is a usage error."""
     told = call("context")

@@ -56,7 +56,8 @@ def context(kind: str | None = None) -> str:
         return _whole(sections)
     known = _named(sections)
     if kind not in known:
-        near = suggestion(kind, known, "kinds", len(known)) or ""
+        parts = [name or "steps" for name, text in sections.items() if kind in _names(text).split(", ")]
+        near = f"it is a key of {listing(parts)}." if parts else suggestion(kind, known, "kinds", len(known)) or ""
         hint = near if near.startswith("kinds") else f"{near} Kinds: {listing(known, len(known))}"
         raise UsageError(f"there is no kind `{kind}`", code=Code.UNKNOWN_KEY, hint=hint)
     if kind == _TESTS:
