@@ -21,7 +21,7 @@ from recorded import measure_recorded
 from retries import measure_retries
 from shaped import measure_outputs
 from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
-from start import measure_simulator, measure_start
+from start import measure_completion, measure_simulator, measure_start
 from swaps import measure_swaps
 from table import Line, heading
 from tables import measure_parquet
@@ -39,6 +39,7 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "rates": measure_rates,
     "hang": measure_hang,
     "start": measure_start,
+    "completion": measure_completion,
     "simulator": measure_simulator,
     "share": measure_share,
     "rerun": measure_rerun,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pipelines
-from processes import YAMLGEN, in_turn, middle, ratio, run
+from processes import YAMLGEN, Took, in_turn, middle, ratio, run
 from table import Line
 
 
@@ -27,6 +28,29 @@ def measure_start(pairs: int) -> Iterator[Line]:
         runs = in_turn(2 * pairs + 1, lambda: run(YAMLGEN, "validate", str(path)))
         took = middle(runs, 0, "wall")
         yield Line(f"`yamlgen validate`, {lines:,} lines", "whole process", "at most 0.5 s", f"{took:.3f} s")
+
+
+def measure_completion(pairs: int) -> Iterator[Line]:
+    """How soon a shell has the words that may follow."""
+    path = Path(__file__).parents[2] / "pipelines" / "ticket_triage.yaml"
+
+    def completed(*words: str) -> Took:
+        line = " ".join(("yamlgen", *words))
+        asked = (f"COMP_WORDS={line}", f"COMP_CWORD={len(words)}", "_YAMLGEN_COMPLETE=bash_complete")
+        return run("env", *asked, YAMLGEN)
+
+    for what, words in (
+        ("`-p`", ("run", str(path), "-p", "")),
+        ("`--set`", ("run", str(path), "--set", "steps.")),
+        ("the names of runs", ("retry", str(path), "")),
+    ):
+        runs = in_turn(2 * pairs + 1, partial(completed, *words), lambda: run(YAMLGEN, "--help"))
+        yield Line(
+            f"shell completion of {what}",
+            "whole process; against `yamlgen --help`",
+            "at most 0.3 s",
+            f"{middle(runs, 0, 'wall'):.3f} s; {ratio(runs, 0, 1, 'wall'):.2f}",
+        )
 
 
 def measure_simulator(_pairs: int) -> Iterator[Line]:
