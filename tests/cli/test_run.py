@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from yamlgen.cli import open_batches
+from yamlgen.cli.summary import between, span_told
+
 pytestmark = pytest.mark.usefixtures("small")
 
 FAILED = {"row", "steps", "step", "code", "message", "request", "attempts"}
@@ -399,3 +402,13 @@ def test_an_input_that_changed_is_an_error_with_what_to_do(small, call):
     assert "run again once nothing else writes to the input; the previous output is unchanged" in told.err
     assert "8 finished rows stored; the same command continues from there" in told.err
     assert files("out") == []
+
+
+def test_a_range_whose_ends_look_alike_is_one_value():
+    """Tokens, dollars and durations."""
+    assert (between("62", "62"), between("62", "70")) == ("62", "62 to 70")
+    assert (span_told((0.5, 0.5)), span_told((0.5, 1.5))) == ("$0.5000", "$0.5000 to $1.50")
+    assert (open_batches.span_told(7200, 7201), open_batches.span_told(61, 62)) == (
+        "2 h 0 min",
+        "1 min 1 s to 1 min 2 s",
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from yamlgen.api.results import dollars
 from yamlgen.cli.messages import safe
-from yamlgen.cli.summary import counted, outcomes, time_told
+from yamlgen.cli.summary import between, counted, outcomes, time_told
 from yamlgen.events import BatchChecked, BatchEnded, BatchPosted, RequestSent, RowResumed
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def _told(batch: BatchProgress, age: float) -> str:
 
 def span_told(shortest: float, longest: float) -> str:
     """Return a span of durations, which may be one duration."""
-    least, most = time_told(shortest), time_told(longest)
-    return least if least == most else f"{least} to {most}"
+    return between(time_told(shortest), time_told(longest))
 
 
 def waiting_told(rows: int) -> str:

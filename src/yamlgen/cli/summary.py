@@ -291,7 +291,7 @@ def foretold(forecast: RunForecast) -> str:
         return f"{known}, little or nothing to send (estimated from {counted(forecast.sampled, 'row')})"
     least, most = (sum(step.output_tokens[end] for step in forecast.steps) for end in (0, 1))
     sent = shortened(sum(step.input_tokens for step in forecast.steps))
-    tokens = f"{sent} tokens in, {shortened(least)} to {shortened(most)} out"
+    tokens = f"{sent} tokens in, {between(shortened(least), shortened(most))} out"
     cost = forecast.cost
     price = "cost unknown" if cost is None else span_told(cost)
     price += SIMULATED if cost is not None and forecast.simulation else ""
@@ -307,7 +307,11 @@ def foretold(forecast: RunForecast) -> str:
 
 def span_told(ends: tuple[float, float]) -> str:
     """Return a minimum and a maximum of US dollars, or one amount if they look alike."""
-    least, most = map(dollars, ends)
+    return between(*map(dollars, ends))
+
+
+def between(least: str, most: str) -> str:
+    """Return a minimum and a maximum, or one of them if they look alike."""
     return least if least == most else f"{least} to {most}"
 
 
