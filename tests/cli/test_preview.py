@@ -317,7 +317,7 @@ def test_a_page_that_cannot_be_written_is_reported_before_the_run(small, call):
 
 
 def test_the_page_is_written_before_the_cards(small, call, monkeypatch):
-    """Whoever reads the cards may stop, as `head` does."""
+    """The reader of the cards may stop, as `head` does."""
     found = []
     monkeypatch.setattr(cards, "show_cards", lambda _: found.append((small / "page.html").exists()))
     assert call("preview", "small.yaml", "--simulate", "--html", "page.html").code == 0

@@ -30,6 +30,9 @@ _NAMED_ID: Final = frozenset({"id", "ids", "uuid", "guid", "uid"})
 _NAMED_KEY: Final = frozenset(
     {"key", "index", "nr", "no", "number", "nummer", "code", "sku", "isbn", "ean", "doi", "url", "uri", "slug", "ref"}
 )
+_UNNAMED: Final = 2
+"""The rank of a name that is not like that of an id."""
+
 _FRACTION: Final = re.compile(r"[+-]?\d*[.,]\d+([eE][+-]?\d+)?")
 
 
@@ -173,9 +176,9 @@ def _key(value: JSON) -> object:
 def _rank(name: str) -> int:
     """Return how little a name is like that of an id."""
     words = {word.lower() for word in _WORDS.findall(name)}
-    return 0 if words & _NAMED_ID else 1 if words & _NAMED_KEY else 2
+    return 0 if words & _NAMED_ID else 1 if words & _NAMED_KEY else _UNNAMED
 
 
 def is_named_id(name: str) -> bool:
     """Check whether a column is an id by its name."""
-    return _rank(name) < 2  # noqa: PLR2004 - the rank of any other name
+    return _rank(name) < _UNNAMED

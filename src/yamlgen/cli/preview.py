@@ -110,7 +110,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
             return (card_of(row, simulated=options.simulate) for row in rows)
 
         told = _told(report)
-        for write in write_page:  # before the cards: whoever reads them may stop
+        for write in write_page:  # before the cards: their reader may stop, as `head` does
             ended = [f"ended early: {report.error}"] if report.error else []
             write([f"run {report.run}{SIMULATED if options.simulate else ''}", *ended, told], cards())
             if not quiet:
