@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
+from yamlgen.errors import YamlgenError
 from yamlgen.forecast import RunForecast as RunForecast  # noqa: PLC0414 - the first event of a run
 from yamlgen.forecast import StepForecast as StepForecast  # noqa: PLC0414
 from yamlgen.value_objects import JSON, Cause, RateLimits, Usage
@@ -26,6 +28,26 @@ class OutputWritten:
 
     output: str
     counts: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWritten:
+    """The report of the run was written, or could not be; after the run has ended.
+
+    Attributes:
+        path: the page.
+        size: its size in bytes; 0 if it could not be written.
+        error: why it could not be written; `None` if it was.
+    """
+
+    path: Path
+    size: int
+    error: YamlgenError | None = None
+
+    def as_json(self) -> dict[str, JSON]:
+        """Return it as JSON values."""
+        note = None if self.error is None else self.error.message
+        return {"file": str(self.path), "written": self.error is None, "bytes": self.size, "note": note}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +209,8 @@ class PaceChanged:
         quota: the limits that the API shows for this pool; `None` until it has shown one.
         rate_limit: the name of the rate limit, which several pools may have at different addresses.
         account: whose rate limit it is.
+        quota_used: the largest share of a limit that was used in any minute until now, from 0 to 1; `None` if the API
+            has shown no limit.
     """
 
     pool: str
@@ -203,6 +227,7 @@ class PaceChanged:
     quota: RateLimits | None = None
     rate_limit: str = ""
     account: str = ""
+    quota_used: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +330,7 @@ Event: TypeAlias = (
     RunForecast
     | RunStarted
     | OutputWritten
+    | ReportWritten
     | RequestSent
     | RequestRetried
     | AnswerReceived

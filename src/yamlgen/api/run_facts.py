@@ -12,6 +12,7 @@ from yamlgen.canonical_json import fingerprint
 from yamlgen.comparison.locked_parts import lock_of
 from yamlgen.output.files import OutputPaths
 from yamlgen.planning.expansion import resolved
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.value_objects import JSON
 
 
@@ -66,10 +67,17 @@ def stored_facts(
         "resolved": resolved(plan, by_tool),
         "options": _repeated(pipeline, options, given),
         "rows": ready.rows,
+        "declared": {step.name: _declared(step) for step in plan.steps},
         "types": {output.name: output.type.value for output in plan.outputs},
         "lock": lock_of(plan).as_json(),
         "workspaces": {name: keys.workspace for name, end in ends.items() if (keys := end.keys()).workspace},
     }
+
+
+def _declared(step: PlanStep) -> dict[str, JSON]:
+    """Return what a report needs to know of a step: its kind, its type, and the columns that it reads; null for all."""
+    columns = None if step.columns is None else sorted(step.columns)
+    return {"kind": step.kind, "type": step.type.value, "columns": columns}
 
 
 def _repeated(pipeline: Pipeline, options: RunOptions, outputs: Mapping[str, str]) -> dict[str, JSON]:

@@ -76,7 +76,7 @@ class Slot:
     def note(self, usage: Usage) -> None:
         """Count the tokens of the answer."""
         if self.pool is not None:
-            self.pool.quota.note(self.context.step, usage, self.claim)
+            self.pool.quota.note(self.context.step, usage, self.claim, time.monotonic())
 
     def give_back(self) -> None:
         """Free the place, if the request has one."""

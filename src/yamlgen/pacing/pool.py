@@ -375,6 +375,7 @@ class Pool:
             held=held,
             models=self.models,
             quota=self.quota.limits,
+            quota_used=self.quota.used,
         )
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 from yamlgen.pacing.quota_share import QuotaShare
+from yamlgen.pacing.quota_use import QuotaUse
 from yamlgen.value_objects import RateLimits, Usage
 
 _PREFIX: Final = "anthropic-ratelimit-"
@@ -122,6 +123,7 @@ class Quota:
         self._each = tuple(self._buckets.values())
         self._means: dict[str, tuple[float, float]] = {}
         self._share = QuotaShare(share)
+        self._use = QuotaUse()
         self.known = False
         self.heard = False
 
@@ -139,6 +141,11 @@ class Quota:
     def limits(self) -> RateLimits | None:
         """The limits per minute; `None` if no header has shown one."""
         return RateLimits(*(bucket.limit or None for bucket in self._each)) if self.known else None
+
+    @property
+    def used(self) -> float | None:
+        """The largest share of a limit that was used in any minute, from 0 to 1; `None` if no header has shown one."""
+        return self._use.most
 
     def wait(self, now: float, step: str) -> float:
         """Return the seconds until a request of `step` may be sent."""
@@ -158,6 +165,7 @@ class Quota:
         for bucket, cost in zip(self._each, costs, strict=True):
             bucket.spend(now, cost)
         self._share.spend(now, costs, self._limits())
+        self._use.spend(now, (1.0, 0.0, 0.0), self._limits())
         requests, read, written = self._each
         return Claim(now, costs, (requests.spent, read.spent, written.spent))
 
@@ -172,12 +180,13 @@ class Quota:
         if self.known and not was:
             self._share.spend(claim.sent, claim.costs, self._limits())
 
-    def note(self, step: str, usage: Usage, claim: Claim | None = None) -> None:
-        """Count the tokens of an answer of `step`."""
+    def note(self, step: str, usage: Usage, claim: Claim | None = None, now: float = 0.0) -> None:
+        """Count the tokens of an answer of `step`, which came now."""
         read, written = usage.input_tokens + usage.cache_creation_input_tokens, usage.output_tokens
         if claim is not None:
             more = 0.0, read - claim.costs[1], written - claim.costs[2]
             self._share.correct(more, self._limits())
+        self._use.spend(now, (0.0, read, written), self._limits())
         before = self._means.get(step)
         if before is None:
             self._means[step] = (read, written)

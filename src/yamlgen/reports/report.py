@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from yamlgen.errors import Code
@@ -20,6 +20,7 @@ from yamlgen.events import (
     ItemFailed,
     OutputWritten,
     PaceChanged,
+    ReportWritten,
     RequestRetried,
     RequestSent,
     RowDeferred,
@@ -35,6 +36,7 @@ from yamlgen.events import (
 )
 from yamlgen.reports.batch_progress import BatchProgress, fold
 from yamlgen.reports.bill import UsageTotal
+from yamlgen.reports.timeline import Timeline
 from yamlgen.value_objects import JSON, Usage
 
 EXAMPLES: Final = 3
@@ -175,7 +177,9 @@ class Report:
         pace: how fast the API accepts requests, by rate limit.
         warnings: the warnings, as sentences.
         outputs: how many rows each output has, by its name: see `OutputWritten`.
+        page: the page of its report; `None` if none was asked for. The record has none, for it is written before.
         simulated: whether the run is simulated; `paid` is then what the API would have charged.
+        timeline: what was sent over time: the only part that also depends on when it observes the events.
     """
 
     run: str = ""
@@ -192,9 +196,11 @@ class Report:
     pace: dict[str, PaceChanged] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     outputs: dict[str, Mapping[str, JSON]] = field(default_factory=dict)
+    page: ReportWritten | None = None
     seconds: float = 0.0
     error: str | None = None
     simulated: bool = False
+    timeline: Timeline = field(default_factory=Timeline, compare=False)
 
     def __repr__(self) -> str:
         rows = "" if self.rows is None else f" of {self.rows:,}"
@@ -224,6 +230,7 @@ class Report:
 
     def observe(self, event: Event) -> None:
         """Add one event."""
+        self.timeline.observe(event)
         match event:
             case RunStarted():
                 self.run, self.pipeline, self.rows = event.run, event.pipeline, event.rows
@@ -252,14 +259,20 @@ class Report:
                 self.finished += 1
             case RowFailed():
                 self._failed(event)
-            case OutputWritten():
-                self.outputs[event.output] = event.counts
+            case OutputWritten() | ReportWritten():
+                self._written(event)
             case RunWarned():
                 self.warnings.append(event.message)
             case RunFinished():
                 self.error, self.seconds = event.error, event.seconds
             case _:
                 self._observe_batch(event)
+
+    def _written(self, event: OutputWritten | ReportWritten) -> None:
+        if isinstance(event, ReportWritten):
+            self.page = event
+        else:
+            self.outputs[event.output] = event.counts
 
     def _answered(self, event: AnswerReceived) -> None:
         step = self.steps[event.step]
@@ -320,6 +333,7 @@ class Report:
             "lost_steps": [step.as_json() for step in self.lost_steps],
             "outputs": dict(self.outputs),
             "warnings": list(self.warnings),
+            "timeline": self.timeline.as_json(),
             "seconds": round(self.seconds, 3),
             "error": self.error,
         }
@@ -327,11 +341,16 @@ class Report:
 
 def _group(groups: _Groups, event: RowFailed | ItemFailed) -> FailureGroup:
     """Return the group of a failure; after the maximum number of groups, one for the rest of the step."""
-    key = (event.step, event.code, _VARYING.sub("…", event.message)[:_LONGEST])
+    key = (event.step, event.code, alike(event.message))
     if key not in groups and len(groups) >= _MOST_GROUPS:
         key = (event.step, event.code, "")
     is_item = isinstance(event, ItemFailed) and event.case is not None
     return groups.setdefault(key, FailureGroup(event.step, event.code, is_item=is_item))
+
+
+def alike(message: str) -> str:
+    """Return what messages have in common that differ only in numbers, quoted values and the names of requests."""
+    return _VARYING.sub("…", message)[:_LONGEST]
 
 
 def _example(event: RowFailed | ItemFailed) -> Example:
@@ -350,4 +369,6 @@ def _pace_json(pace: PaceChanged) -> Mapping[str, Any]:
         "rate_limits": pace.limited,
         "failures": pace.overloaded,
         "held_seconds": round(pace.held, 3),
+        "quota": None if pace.quota is None else asdict(pace.quota),
+        "quota_used": None if pace.quota_used is None else round(pace.quota_used, 4),
     }
