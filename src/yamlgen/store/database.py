@@ -26,6 +26,9 @@ _PATIENCE: Final = 120.0
 _LOG: Final = "-wal"
 _INDEX: Final = "-shm"
 _CACHE_KIB: Final = 8192
+_HEADER: Final = 72
+"""Bytes at the beginning of a database; the number of its application comes last."""
+
 _FULL: Final = frozenset({"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"})
 
 
@@ -117,6 +120,20 @@ def read(path: Path) -> sqlite3.Connection:
         _check_size(connection, path)
         _check_age(connection, path)
     return connection
+
+
+def is_store(path: Path) -> bool:
+    """Return whether the file at a path is a store of any version, by its header."""
+    return application_of(path) == APPLICATION
+
+
+def application_of(path: Path) -> int | None:
+    """Return the application id in the header of a database of SQLite, 0 if it has none; `None` for another file."""
+    with suppress(OSError), path.open("rb") as file:
+        header = file.read(_HEADER)
+        if header.startswith(b"SQLite format 3\x00"):
+            return int.from_bytes(header[-4:])
+    return None
 
 
 def is_older(path: Path) -> bool:

@@ -76,6 +76,7 @@ def prune(place: StoreLocation, runs: Iterable[int], confirm: Callable[[Pruning]
         connection.execute("COMMIT")
         with suppress(sqlite3.Error):  # VACUUM needs disk space itself; without it, SQLite reuses the free space
             connection.execute("VACUUM")
+            connection.execute("PRAGMA busy_timeout = 0")  # a program that reads the store may take long
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return pruning
 

@@ -6,7 +6,7 @@ It never writes, so it can be used during a run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,6 +49,11 @@ _ROWS: Final = """
     WHERE row.run = ?
 """
 """CROSS keeps SQLite from scanning the sources first: it reads the rows in the order of their index, without a sort."""
+
+_IDENTITIES: Final = """
+    SELECT row.number, row.identity, source.digest, row.status
+    FROM row CROSS JOIN source ON source.id = row.source WHERE row.run = ? ORDER BY row.number
+"""
 
 _SIZES: Final = """
     SELECT step, requested, coalesce(model, requested), read, output_tokens FROM (
@@ -271,6 +276,22 @@ class RunReader(ResultReader):
         for row in self._each(f"{_ROWS} AND {which} ORDER BY row.number", run.number):
             yield self._row(*row)
 
+    def rows_after(
+        self, run: RunEntry, number: int, most: int, among: Iterable[int] | None = None
+    ) -> list[tuple[int, str, str, str]]:
+        """Return the next rows of a run in input order, for `together`.
+
+        Args:
+            run: the run.
+            number: the position after which they begin; -1 for the first rows.
+            most: how many rows.
+            among: only rows at these positions; `None` for all.
+        """
+        which = "" if among is None else "AND row.number IN (SELECT value FROM json_each(?))"
+        chosen = () if among is None else (json.dumps(list(among)),)
+        query = f"{_ROWS} AND row.number > ? {which} ORDER BY row.number LIMIT ?"
+        return self._all(query, run.number, number, *chosen, most)
+
     def nulls(self, run: RunEntry) -> tuple[int, int]:
         """Return how many items and how many steps failed and are null, in the finished rows of a run."""
         items, steps = self._one(f"{_LOST} AND row.status = 'finished'", run.number)
@@ -287,6 +308,10 @@ class RunReader(ResultReader):
         column = self.id_column(run)
         for _, _, source, _ in self._each(f"{_ROWS} ORDER BY row.number", run.number):
             yield None if column is None else self._read(json.loads, source).get(column)
+
+    def identities(self, run: RunEntry) -> Iterator[tuple[int, bytes, bytes, str]]:
+        """Yield the rows that a run has reached: position from 0, digests of identity and columns, status."""
+        return self._each(_IDENTITIES, run.number)
 
     def find(self, run: RunEntry, identity: str) -> int | None:
         """Return the position (from 0) of the row with this identity; `None` if the run has not finished it."""

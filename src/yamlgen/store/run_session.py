@@ -76,13 +76,20 @@ def open_session(place: StoreLocation, reuse: ReusePolicy) -> Iterator[StoreSess
 
 
 @contextmanager
-def open_runs(place: StoreLocation) -> Iterator[RunReader]:
+def open_runs(place: StoreLocation, *, snapshot: bool = False) -> Iterator[RunReader]:
     """Open a store to read its runs.
+
+    Args:
+        place: the store's files.
+        snapshot: whether everything is read as it is at the first reading, also if runs are deleted meanwhile. The
+            files of the store grow during that time, if a run writes.
 
     Raises:
         EnvironmentProblem: there is no store, or it is damaged, or of another version.
     """
     with closing(read(place.database)) as connection:
+        if snapshot:
+            connection.execute("BEGIN")
         yield RunReader(connection, place)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,13 +20,17 @@ TOKENS: Final = tuple(Usage.__dataclass_fields__)
 _UNKNOWN_CAUSE: Final = "the cause is unknown, because the run was made by an earlier version of yamlgen"
 
 _RESULT: Final = "SELECT id, step, status, value, error, attempts, thinking FROM result WHERE id = ?"
-_ATTEMPT: Final = (
-    "SELECT run.name, attempt.received, attempt.model, attempt.stop_reason, attempt.request_id, attempt.cost, "
-    "attempt.seconds, CASE WHEN attempt.batch IS NULL THEN NULL ELSE coalesce(batch.remote, 'deleted') END, "
+_AMONG: Final = "IN (SELECT value FROM json_each(?))"
+_RESULTS: Final = f"SELECT id, step, status, value, error, attempts, thinking FROM result WHERE id {_AMONG}"
+_ATTEMPTS: Final = (
+    "SELECT attempt.id, run.name, attempt.received, attempt.requested, attempt.model, attempt.stop_reason, "
+    "attempt.request_id, attempt.cost, attempt.seconds, "
+    "CASE WHEN attempt.batch IS NULL THEN NULL ELSE coalesce(batch.remote, 'deleted') END, "
     f"{', '.join(f'attempt.{name}' for name in TOKENS)} "
     "FROM attempt LEFT JOIN run ON run.id = attempt.run LEFT JOIN batch ON batch.id = attempt.batch "
-    "WHERE attempt.id = ?"
+    f"WHERE attempt.id {_AMONG}"
 )
+_LOST: Final = f"SELECT result, code, newest FROM failed_request WHERE result {_AMONG} ORDER BY id"
 
 
 @dataclass(slots=True)
@@ -78,6 +82,8 @@ class StoredAttempt:
         case: the case of a step that has several for a row, such as `item 3`; empty for other steps.
         notes: how it had to be repaired to be read.
         run: the name of the run that paid for it; `None` if that run was pruned.
+        requested: the model that was requested; `None` if the request named none.
+        model: the model that answered.
         cost: in US dollars; `None` if the price was unknown.
         seconds: the duration of the request.
         batch: the id of the batch that it came with, or `deleted` if its run was pruned; `None` for a single request.
@@ -89,6 +95,7 @@ class StoredAttempt:
     notes: list[str]
     run: str | None
     received: str
+    requested: str | None
     model: str | None
     stop_reason: str | None
     request_id: str | None
@@ -135,8 +142,11 @@ class ResultReader:
 
     def _read(self, unpack: Callable[[Any], JSON], data: Any) -> JSON:
         """Decode a stored value; if it cannot be decoded, raise the error that the store is damaged."""
-        with mapped(self._path):
+        try:
             return unpack(data)
+        except Exception:
+            with mapped(self._path):  # only now: it would take as long as a value
+                raise
 
     def _row(self, number: int, status: str, source: str, results: str) -> StoredRow:
         with mapped(self._path):
@@ -145,6 +155,22 @@ class ResultReader:
         if None in found:
             raise self._incomplete()
         return StoredRow(number, status, source, [StoredResult(*each) for each in found])
+
+    def together(self, rows: Collection[tuple[int, str, str, str]]) -> list[StoredRow]:
+        """Return rows with their results, which are read in one query.
+
+        Args:
+            rows: for each row its position, its status, the row of the input as JSON, and the numbers of its results
+                as JSON.
+        """
+        listed = [self._read(json.loads, results) for *_, results in rows]
+        known = self.results({number for numbers in listed for number in numbers})
+        if not all(number in known for numbers in listed for number in numbers):
+            raise self._incomplete()
+        return [
+            StoredRow(number, status, source, [known[each] for each in numbers])
+            for (number, status, source, _), numbers in zip(rows, listed, strict=True)
+        ]
 
     def columns(self, row: StoredRow) -> dict[str, JSON]:
         """Return the row of the input."""
@@ -184,19 +210,45 @@ class ResultReader:
         if result.error is not None:
             found: list[dict[str, JSON]] = self._read(unpacked, result.error)["items"]
             return found
-        # An earlier version did not store the errors of items: use those of their attempts.
+        return self._unstored(result, self._all(_LOST, _listed([result.number])))
+
+    def all_lost(self, results: Collection[StoredResult]) -> dict[int, list[dict[str, JSON]]]:
+        """Return the failed items of several results, as `lost` does, by the number of the result; without empty."""
+        unknown = [each.number for each in results if each.status == "finished" and each.error is None]
+        coded: dict[int, list[tuple[Any, ...]]] = {}
+        for found in self._all(_LOST, _listed(unknown)):
+            coded.setdefault(found[0], []).append(found)
+        lost = {each.number: self._unstored(each, coded[each.number]) for each in results if each.number in coded}
+        return lost | {each.number: self.lost(each) for each in results if each.error and each.status != "failed"}
+
+    def _unstored(self, result: StoredResult, failed: Sequence[tuple[Any, ...]]) -> list[dict[str, JSON]]:
+        """Return failed items whose errors an earlier version did not store: those of their attempts are used."""
+        if not failed:
+            return []
         noted = (each for each in self._noted(result) if len(each) > 2)  # noqa: PLR2004 - a step of several cases
         known = {number: (case, errors) for number, errors, case, *_ in noted}
-        failed = self._all("SELECT code, newest FROM failed_request WHERE result = ? ORDER BY id", result.number)
-        found_errors = ((code, *known.get(newest, ("", []))) for code, newest in failed)
+        found_errors = ((code, *known.get(newest, ("", []))) for _, code, newest in failed)
         return [
             {"item": None, "case": case, "code": code, "message": "; ".join(errors) or _UNKNOWN_CAUSE, "request": None}
             for code, case, errors in found_errors
         ]
 
+    def results(self, numbers: Iterable[int]) -> dict[int, StoredResult]:
+        """Return results by their numbers."""
+        return {found[0]: StoredResult(*found) for found in self._all(_RESULTS, _listed(numbers))}
+
     def attempts(self, result: StoredResult) -> list[StoredAttempt]:
         """Return the attempts of a step for a row, including those of all cases."""
-        return [self._attempt(*noted) for noted in self._noted(result)]
+        return self.all_attempts([result])[result.number]
+
+    def all_attempts(self, results: Collection[StoredResult]) -> dict[int, list[StoredAttempt]]:
+        """Return the attempts of several results, as `attempts` does, by the number of the result."""
+        noted = {each.number: self._noted(each) for each in results}
+        numbers = {each[0] for listed in noted.values() for each in listed}
+        found = {number: rest for number, *rest in self._all(_ATTEMPTS, _listed(numbers))} if numbers else {}
+        if len(found) < len(numbers):
+            raise self._incomplete()
+        return {result: [_attempt(found[each[0]], *each) for each in listed] for result, listed in noted.items()}
 
     def exchange(self, attempt: StoredAttempt) -> tuple[JSON, JSON]:
         """Return the request and the response of an attempt."""
@@ -204,10 +256,17 @@ class ResultReader:
         return self._read(unpacked, request), self._read(shown, response)
 
     def _noted(self, result: StoredResult) -> list[list[Any]]:
-        found: list[list[Any]] = self._read(json.loads, result.attempts)
+        found: list[list[Any]] = [] if result.attempts == "[]" else self._read(json.loads, result.attempts)
         return found
 
-    def _attempt(self, number: int, errors: list[str], case: str = "", notes: list[str] | None = None) -> StoredAttempt:
-        run, received, model, stop_reason, request_id, cost, seconds, batch, *tokens = self._one(_ATTEMPT, number)
-        about = (run, received, model, stop_reason, request_id, Usage(*tokens), cost, seconds, batch)
-        return StoredAttempt(number, errors, case, notes or [], *about)
+
+def _attempt(
+    about: Sequence[Any], number: int, errors: list[str], case: str = "", notes: list[str] | None = None
+) -> StoredAttempt:
+    run, received, requested, model, stop_reason, request_id, cost, seconds, batch, *tokens = about
+    known = (run, received, requested, model, stop_reason, request_id, Usage(*tokens), cost, seconds, batch)
+    return StoredAttempt(number, errors, case, notes or [], *known)
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return json.dumps(list(numbers))
