@@ -278,7 +278,7 @@ def test_a_report_is_json():
 
 
 def test_a_report_from_a_journal_equals_the_live_one(tmp_path):
-    """Events written down as JSON and read back tell the same, because the report knows nothing else."""
+    """Events written down as JSON and read back tell the same but when, because the report knows nothing else."""
     (tmp_path / "p.yaml").write_text(PIPELINE)
     (tmp_path / "rows.jsonl").write_text("".join(f'{{"n": {n}}}\n' for n in range(30)))
     journal = []
@@ -292,8 +292,9 @@ def test_a_report_from_a_journal_equals_the_live_one(tmp_path):
     assert live.failed > 0
     assert live.steps["mood"].retried > 0
     assert live.paid.attempts > 30
-    assert replayed(journal) == live
-    assert replayed(journal).as_json() == live.as_json()
+    again = replayed(journal)
+    assert again == live
+    assert {**again.as_json(), "timeline": None} == {**live.as_json(), "timeline": None}
 
 
 def test_what_was_skipped_or_null_comes_back_from_a_journal():

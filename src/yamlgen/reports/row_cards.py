@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from yamlgen.data.row_identity import LONGEST, id_name
+from yamlgen.data.row_identity import full_row_name
 from yamlgen.reports.bill import SIMULATED, dollars
 from yamlgen.reports.row_facts import RowFacts, StepFacts
 from yamlgen.reports.value_lines import ValueLine, clean, column_lines, cut, value_lines
@@ -52,12 +52,9 @@ class Card:
 
 def card_of(row: RowFacts, *, simulated: bool) -> Card:
     """Return the card of a row."""
-    number, name = str(row.number + 1), "" if row.id is None else id_name(row.id)
-    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
-    title = f"row {number}" if name in ("", number) else f"row {number} (id {name})"
     steps = [CardPart(step.name, _note(step), _lines(step), tuple(_remarks(step))) for step in row.steps]
     parts = (CardPart("input", "", column_lines(row.columns)), *steps)
-    return Card(clean(title), row.status, parts, _cost(row, simulated=simulated))
+    return Card(clean(full_row_name(row.number, row.id)), row.status, parts, _cost(row, simulated=simulated))
 
 
 def _note(step: StepFacts) -> str:

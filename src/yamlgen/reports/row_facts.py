@@ -1,18 +1,17 @@
-"""What a run did with each row, as plain values read from its store: for those who show it, however they do."""
+"""What a run did with each row, as plain values: for those who show it, however they do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from yamlgen.errors import Code
-from yamlgen.planning.plan import Plan
-from yamlgen.planning.skipping import is_skipped
-from yamlgen.row_result import Answer
-from yamlgen.steps.plan_step import PlanStep
-from yamlgen.store.run_reader import RunEntry, RunReader
-from yamlgen.store.stored_results import StoredAttempt, StoredResult, StoredRow
+from yamlgen.expressions.references import OF_STEPS
+from yamlgen.store.row_scan import ScannedRow, ScannedStep
+from yamlgen.store.run_reader import RunEntry
+from yamlgen.store.stored_results import StoredAttempt
 from yamlgen.value_objects import JSON
 
 _DIGITS: Final = 9
@@ -104,78 +103,70 @@ class RowFacts:
 
 
 class FactReader:
-    """Reads the facts of the rows of a run.
+    """Makes the facts of the rows of a run.
 
     Args:
-        run_reader: the store.
         run: the run.
-        plan: the plan of the run, which tells why a step was skipped.
+        kinds: the kinds of its steps, by their names, in file order.
     """
 
-    def __init__(self, run_reader: RunReader, run: RunEntry, plan: Plan) -> None:
-        self._run_reader = run_reader
-        self._run = run
-        self._plan = plan
+    def __init__(self, run: RunEntry, kinds: Mapping[str, str]) -> None:
+        self._run = run.name
+        self._kinds = kinds
+        self._written: Mapping[str, Any] = (run.about.get("resolved") or {}).get("steps") or {}
         self._paid: set[int] = set()
 
-    def rows(self) -> Iterator[RowFacts]:
-        """Yield the facts of each row that the run has reached, in input order."""
-        self._paid.clear()
-        for row in self._run_reader.all_rows(self._run):
-            columns = self._run_reader.columns(row)
-            known = self._run_reader.id(self._run, row)
-            yield RowFacts(row.number, known, row.status, columns, tuple(self._steps(row, columns)))
+    def facts(self, row: ScannedRow) -> RowFacts:
+        """Return the facts of a row; an answer that several rows share was paid for by the first that is asked for."""
+        absent = [name for name, each in row.steps.items() if each.status in ("skipped", "null")]
+        steps = tuple(self._step(name, kind, row.steps.get(name), absent) for name, kind in self._kinds.items())
+        return RowFacts(row.number, row.id, row.status, row.columns, steps)
 
-    def _steps(self, row: StoredRow, columns: Mapping[str, JSON]) -> Iterator[StepFacts]:
-        results = {each.step: each for each in row.results}
-        values = {name: self._run_reader.value(each) for name, each in results.items()}
-        absent = {name for name, each in results.items() if each.status == "skipped" or self._is_null(each)}
-        for step in self._plan.steps:
-            result = results.get(step.name)
-            if result is None:
-                yield StepFacts(step.name, step.kind, "not run")
-            elif result.status == "skipped":
-                reason = self._reason(step, columns, values, absent)
-                yield StepFacts(step.name, step.kind, "skipped", reason=reason)
-            else:
-                yield self._made(step, result, values[step.name])
-
-    def _is_null(self, result: StoredResult) -> bool:
-        """Whether a step failed and is null."""
-        return any(each["item"] is None for each in self._run_reader.lost(result)) and result.value == "null"
-
-    def _reason(self, step: PlanStep, columns: Mapping[str, JSON], values: Mapping[str, JSON], absent: set[str]) -> str:
-        """Return why a step was skipped."""
-        hidden = sorted((step.needs - step.asks) & absent)
-        scope = self._plan.scope_of(columns, {name: Answer(value) for name, value in values.items()})
-        if hidden and is_skipped(step, scope, absent):
-            names = ", ".join(f"`{name}`" for name in hidden)
-            return f"it reads {names}, which {'has' if len(hidden) == 1 else 'have'} no value"
-        return f"`when` is false: `{step.when}`"
-
-    def _made(self, step: PlanStep, result: StoredResult, value: JSON) -> StepFacts:
-        attempts = self._run_reader.attempts(result)
-        own = [each for each in attempts if each.run == self._run.name and each.number not in self._paid]
+    def _step(self, name: str, kind: str, step: ScannedStep | None, absent: Sequence[str]) -> StepFacts:
+        if step is None:
+            return StepFacts(name, kind, "not run")
+        if step.status == "skipped":
+            return StepFacts(name, kind, "skipped", reason=_reason(self._written.get(name) or {}, absent))
+        own = [each for each in step.attempts if each.run == self._run and each.number not in self._paid]
         self._paid.update(each.number for each in own)
         costs = [each.cost for each in own if each.cost is not None]
-        error, lost = self._run_reader.error(result), self._run_reader.lost(result)
-        status = result.status
-        if self._is_null(result):
-            status, error, lost = "null", lost[0], []
-        elif error is not None and error["code"] == Code.NOT_STORED:
-            status = "missing"
+        is_missing = step.error is not None and step.error["code"] == Code.NOT_STORED
         return StepFacts(
-            step.name,
-            step.kind,
-            status,
-            value,
-            error=error and _told(error),
-            failed_items=tuple({"case": each["case"], **_told(each)} for each in lost),
-            reasks=tuple(_reasks(attempts)),
-            answers=len(attempts),
-            stored=len(attempts) - len(own),
+            name,
+            kind,
+            "missing" if is_missing else step.status,
+            step.value,
+            error=step.error and _told(step.error),
+            failed_items=tuple({"case": each["case"], **_told(each)} for each in step.failed_items),
+            reasks=tuple(_reasks(step.attempts)),
+            answers=len(step.attempts),
+            stored=len(step.attempts) - len(own),
             cost_usd=round(sum(costs), _DIGITS) if len(costs) == len(own) else None,
         )
+
+
+def _reason(written: Mapping[str, Any], absent: Sequence[str]) -> str:
+    """Return why a step was skipped, from its keys in the pipeline as it ran, and the steps without a value."""
+    when = written.get("when")
+    read = " ".join(_texts([each for key, each in written.items() if key != "when"]))
+    hidden = [f"`{name}`" for name in absent if _names(read, name) and not (when and _names(when, name))]
+    false = f"`when` is false: `{when}`" if when else ""
+    unread = f"it reads {', '.join(hidden)}, which {'has' if len(hidden) == 1 else 'have'} no value" if hidden else ""
+    return ", or ".join(each for each in (false, unread) if each) or "its reason is not recorded"
+
+
+def _names(source: str, step: str) -> bool:
+    """Whether templates or expressions name a step."""
+    name = re.escape(step)
+    return bool(re.search(rf"\b(?:{'|'.join(OF_STEPS)})(?:\.{name}\b|\[['\"]{name}['\"]\])", source))
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield value
 
 
 def _told(error: Mapping[str, Any]) -> dict[str, JSON]:

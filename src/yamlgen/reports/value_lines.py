@@ -17,8 +17,11 @@ MOST_TEXT: Final = 600
 
 _LONGEST_NAME: Final = 100
 _NAMELESS: Final = '""'
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode  # `dumps` would make an encoder for each value
 _MOST_BREAKS: Final = 12
-_MOST_LINES: Final = 24
+MOST_LINES: Final = 24
+"""Lines of a value that are shown."""
+
 _MOST_COLUMNS: Final = 40
 _DEEPEST: Final = 6
 """Values that lie deeper are shown as JSON."""
@@ -41,9 +44,15 @@ class ValueLine:
     left_out: str = ""
 
 
-def value_lines(value: JSON) -> tuple[ValueLine, ...]:
-    """Return a value as lines: a text as it is, other values as JSON, mappings and lists nested."""
-    return _first(_lines(value, "", 0), _MOST_LINES, "value")
+def value_lines(value: JSON, *, most: int = MOST_LINES, most_text: int = MOST_TEXT) -> tuple[ValueLine, ...]:
+    """Return a value as lines: a text as it is, other values as JSON, mappings and lists nested.
+
+    Args:
+        value: the value.
+        most: the most lines.
+        most_text: the most characters of a text.
+    """
+    return _first(_lines(value, "", 0, most_text), most, "value")
 
 
 def column_lines(columns: Mapping[str, JSON]) -> tuple[ValueLine, ...]:
@@ -58,18 +67,22 @@ def clean(text: str) -> str:
     return visible(redact(text))
 
 
-def cut(text: str) -> tuple[str, str]:
+def cut(text: str, most: int = MOST_TEXT) -> tuple[str, str]:
     """Return the beginning of a text, cleaned, and how many characters are left out, as a phrase."""
     text = text.replace("\r\n", "\n")
-    end = min(len(text), MOST_TEXT)
-    breaks = (at for at, character in enumerate(text[:end]) if character == "\n")
-    end = next(islice(breaks, _MOST_BREAKS - 1, None), end)
+    end, at = min(len(text), most), -1
+    for _ in range(_MOST_BREAKS):
+        at = text.find("\n", at + 1, end)
+        if at < 0:
+            break
+    else:
+        end = at
     more = len(text) - end
     return clean(text[:end]), f"{more:,} more character{'' if more == 1 else 's'}" if more else ""
 
 
 def _named(value: JSON, name: str) -> tuple[ValueLine, ...]:
-    return _first(_lines(value, name, 0), _MOST_LINES, "value")
+    return _first(_lines(value, name, 0, MOST_TEXT), MOST_LINES, "value")
 
 
 def _first(lines: Iterator[ValueLine], most: int, what: str) -> tuple[ValueLine, ...]:
@@ -82,7 +95,7 @@ def _rest(number: int, what: str) -> ValueLine:
     return ValueLine(0, "", "", f"{number:,} more {what}{'' if number == 1 else 's'}")
 
 
-def _lines(value: JSON, name: str, depth: int) -> Iterator[ValueLine]:
+def _lines(value: JSON, name: str, depth: int, most_text: int) -> Iterator[ValueLine]:
     name = clean(name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…").replace("\n", " ")
     if value and isinstance(value, dict | list) and depth < _DEEPEST:
         inner = depth
@@ -91,7 +104,7 @@ def _lines(value: JSON, name: str, depth: int) -> Iterator[ValueLine]:
             inner += 1
         members = value.items() if isinstance(value, dict) else ((f"{n}.", each) for n, each in enumerate(value, 1))
         for key, each in members:
-            yield from _lines(each, str(key) or _NAMELESS, inner)
+            yield from _lines(each, str(key) or _NAMELESS, inner, most_text)
         return
-    text = value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-    yield ValueLine(depth, name, *cut(text))
+    text = value if isinstance(value, str) and value else _encode(value)
+    yield ValueLine(depth, name, *cut(text, most_text))

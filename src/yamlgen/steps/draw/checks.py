@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, TypeAlias
 
+from yamlgen.decimal_fractions import grid
 from yamlgen.errors import Code, YamlgenError
 from yamlgen.parsing.source_map import DataPath, Issue
 from yamlgen.steps.draw.rules import DrawRule
@@ -26,7 +27,6 @@ from yamlgen.steps.draw.sampling import (
     Rule,
     distinct_key,
     ends_of,
-    grid,
     values_of,
 )
 from yamlgen.suggestions import correction, listing, nearest, proposal, suggestion

@@ -20,6 +20,7 @@ from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
 from yamlgen.canonical_json import canonical, digest
+from yamlgen.decimal_fractions import grid
 from yamlgen.value_objects import JSON
 
 _FEW: Final = 64
@@ -132,12 +133,6 @@ def _below(count: int, chance: bytes) -> int:
     blocks = -(-(count.bit_length() + _SPARE) // size)
     more = (sha256(chance + block.to_bytes(8)).digest() for block in range(1, blocks))
     return int.from_bytes(b"".join((chance, *more))) * count >> blocks * size
-
-
-def grid(least: float, most: float, decimals: int) -> tuple[int, int]:
-    """Return the first and the last decimal fraction in [least, most], in units of the last decimal."""
-    unit = 10**decimals
-    return math.ceil(Fraction(repr(least)) * unit), math.floor(Fraction(repr(most)) * unit)
 
 
 def _text(value: JSON) -> str:

@@ -1,0 +1,1 @@
+"""A run against another one: its rows in pairs, and how their values differ."""
