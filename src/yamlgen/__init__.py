@@ -8,8 +8,8 @@ The functions match the commands of the command line:
 - `status` tells whether pipelines are up to date, and `astatus` is its async version. `lock` writes their locks.
 - `test` runs the tests of pipelines on recorded answers, and `atest` is its async version. `cases_from_run` writes
   tests out of a run.
-- `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline. `cancel` cancels batches, and `prune`
-  deletes old runs.
+- `runs`, `show`, `rows`, `failures` and `export` read the store of a pipeline, and `report` shows whether the rows are
+  any good. `cancel` cancels batches, and `prune` deletes old runs.
 - `examples` lists the shipped pipelines that `init` writes. `schema` and `simulate` are for other tools.
 
 `AnthropicLLM` calls a model without a pipeline.
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from yamlgen.api.results import Result
     from yamlgen.api.row_requests import Preview
     from yamlgen.api.run_cases import cases_from_run
+    from yamlgen.api.run_reports import report
     from yamlgen.api.simulated_api import simulate
     from yamlgen.api.stored_run import Export, Run
     from yamlgen.api.tests import atest, test
@@ -89,6 +90,7 @@ _HOMES = {
     "plan": "yamlgen.api.commands",
     "prune": "yamlgen.api.history",
     "render": "yamlgen.api.pipeline_views",
+    "report": "yamlgen.api.run_reports",
     "retry": "yamlgen.api.commands",
     "rows": "yamlgen.api.history",
     "run": "yamlgen.api.commands",
@@ -141,6 +143,7 @@ __all__ = [
     "plan",
     "prune",
     "render",
+    "report",
     "retry",
     "rows",
     "run",

@@ -25,7 +25,7 @@ def followed(err):
 def test_failed_rows_lead_to_their_errors_and_to_a_retry(call):
     """Both commands work as they are printed, on the run that has just ended."""
     told = call("run", "small.yaml", "--simulate", *REFUSALS)
-    failed, retry = followed(told.err)
+    failed, retry, _ = followed(told.err)
     assert retry == ["yamlgen", "retry", "small.yaml", "--simulate"]
     assert call(*failed[1:]).out.count("YG504") == int(re.search(r"rows finished, (\d+) failed", told.err)[1])
     assert call(*retry[1:]).code == 1
@@ -38,7 +38,9 @@ def test_odd_names_are_quoted_and_stores_are_repeated(small, call):
     (small / ".env").write_text("")
     told = call(*words)
     assert "next: yamlgen runs failed 'my small.yaml' " in told.err
-    failed, retry = followed(told.err)
+    failed, retry, report = followed(told.err)
+    assert report[-2:] == ["--store", "the store"]
+    assert call(*report[1:]).code == 0
     assert call(*failed[1:]).out.count("YG504")
     assert call(*retry[1:]).code == 1
     assert retry[-2:] == ["--env-file", ".env"]
@@ -55,9 +57,19 @@ def test_odd_names_are_quoted_and_stores_are_repeated(small, call):
 @pytest.mark.usefixtures("small")
 def test_a_simulated_run_leads_to_a_real_one(words, after, call):
     """The cost comes first. What says how to simulate is left out, and the rest of the call stays."""
-    plan, run = followed(call("run", "small.yaml", *words).err)
+    plan, run, _ = followed(call("run", "small.yaml", *words).err)
     assert plan == ["yamlgen", "plan", "small.yaml"]
     assert run == ["yamlgen", "run", "small.yaml", *after]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_run_leads_to_its_report(call):
+    """The command works as it is printed, and finds a simulated run by its name; a run that made a page names none."""
+    told = call("run", "small.yaml", "--simulate")
+    *_, report = followed(told.err)
+    assert report[:3] == ["yamlgen", "report", "small.yaml"]
+    assert call(*report[1:]).code == 0
+    assert [words[1] for words in followed(call("run", "small.yaml", "--simulate", "--report").err)] == ["plan", "run"]
 
 
 @pytest.mark.parametrize("command", [["plan"], ["run", "--dry-run"]], ids=" ".join)
@@ -78,7 +90,8 @@ def test_a_stopped_run_leads_to_the_same_command(call):
     """A run that ended at a limit is continued by its own command, but without `--fresh`; its rows can be had now."""
     told = call("run", "small.yaml", "--simulate", "--fresh", "--max-requests", "3")
     assert told.code == 4
-    again, export = followed(told.err)
+    again, export, report = followed(told.err)
+    assert (report[:3], call(*report[1:]).code) == (["yamlgen", "report", "small.yaml"], 0)
     assert again == ["yamlgen", "run", "small.yaml", "--simulate", "--max-requests", "3"]
     assert call(*export[1:]).out.count("\n") == 3
     assert told.err.endswith("\nFor an explanation: yamlgen explain YG612\n")
@@ -97,7 +110,7 @@ def test_nothing_follows_in_json_or_in_a_quiet_run(call):
 def test_a_retry_repeats_standard_input(call):
     """The rows of a run from standard input have to be given again."""
     told = call("run", "small.yaml", "--simulate", "--fault", "refusal=1", "--input", "-", stdin=ROW.encode())
-    _, retry = followed(told.err)
+    _, retry, _ = followed(told.err)
     assert retry == ["yamlgen", "retry", "small.yaml", "--simulate", "--input", "-"]
     assert call(*retry[1:], stdin=ROW.encode()).code == 1
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from shipped_pipelines import PIPELINES
 from yamlgen.cli import cards
-from yamlgen.reports.preview_page import preview_page
+from yamlgen.html.preview_page import preview_page
 from yamlgen.reports.row_cards import card_of
 from yamlgen.reports.row_facts import RowFacts, StepFacts
 from yamlgen.reports.value_lines import MOST_TEXT, column_lines, value_lines

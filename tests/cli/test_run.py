@@ -58,7 +58,8 @@ def test_a_run_ends_with_a_summary(small, call):
     assert re.fullmatch(r"  cost: \$0\.\d{4} \(simulated\)", lines[3])
     assert re.fullmatch(r"  haiku-5-5: up to [1-8] in flight", lines[4])
     assert lines[5:7] == ["  output  out/notes.simulated.jsonl", "  record  out/notes.simulated.run.json"]
-    assert lines[7:] == ["next: yamlgen plan small.yaml", "      yamlgen run small.yaml"]
+    assert lines[7:9] == ["next: yamlgen plan small.yaml", "      yamlgen run small.yaml"]
+    assert re.fullmatch(r"      yamlgen report small.yaml \S+", lines[9])
 
 
 def test_the_same_run_again_sends_nothing(small, call):

@@ -232,6 +232,17 @@ def test_failed_rows_are_exported(call, two):
 
 
 @pytest.mark.usefixtures("two")
+def test_an_export_never_replaces_the_input(call):
+    """Also not through a link, and not with the failed rows."""
+    before = Path("rows.jsonl").read_bytes()
+    Path("link.jsonl").symlink_to("rows.jsonl")
+    for words in (["rows.jsonl"], ["link.jsonl"], ["rows.jsonl", "--failed"]):
+        done = call("runs", "export", "-o", *words)
+        assert (done.code, "the run reads it, and the output would replace it" in done.err) == (2, True)
+    assert Path("rows.jsonl").read_bytes() == before
+
+
+@pytest.mark.usefixtures("two")
 def test_pruning_asks_first(call):
     """Where nobody can be asked, nothing is dropped without `--yes`."""
     done = call("runs", "prune", "--keep", "1")

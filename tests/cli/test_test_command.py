@@ -330,6 +330,13 @@ OPTIONS = ["-p", "no:yamlgen", "-p", "yamlgen.api.pytest_plugin", "-q", "-p", "n
 PLUGIN = [sys.executable, "-m", "pytest", *OPTIONS]
 
 
+@pytest.fixture
+def alone(monkeypatch):
+    """Load no plugin that is not named: each of those that are installed takes its time."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
+@pytest.mark.usefixtures("alone")
 class TestPlugin:
     """`pytest --yamlgen`."""
 

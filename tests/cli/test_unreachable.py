@@ -3,11 +3,8 @@
 import os
 import random
 import socket
-import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
@@ -27,70 +24,61 @@ def port():
 
 
 @pytest.fixture
-def started(program, small, port, monkeypatch):
+def started(fork_server, small, port):
     """Start a run against that port, with a file or a terminal as standard error."""
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "any-key")
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{port}")
+    key = {"ANTHROPIC_API_KEY": "any-key", "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"}
 
     @contextmanager
-    def start(*arguments, stderr):
-        command = [program, "run", "small.yaml", _QUICK, *arguments]
-        process = subprocess.Popen(command, cwd=small, stdin=subprocess.DEVNULL, stderr=stderr)
-        try:
+    def start(*arguments, terminal=None):
+        process = fork_server.start(small, "run", "small.yaml", _QUICK, *arguments, terminal=terminal, **key)
+        with ending(process):
             yield process
-        finally:
-            process.kill()
-            process.wait()
 
     return start
 
 
 @contextmanager
-def serving(port):
-    """The simulator at a port, in a process of its own."""
-    command = [str(Path(sys.executable).with_name("yamlgen")), "simulate", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def ending(process):
+    """A process that ends with the block."""
     try:
         yield
     finally:
         process.kill()
-        process.wait()
 
 
-def test_a_server_that_comes_late_is_waited_for(started, small, port):
+def test_a_server_that_comes_late_is_waited_for(fork_server, started, small, port):
     """Without a terminal, a limit that was set is how long; when the server comes, the run finishes."""
-    with (small / "told").open("w") as told, started("--max-pause=60", stderr=told) as process:
+    with started("--max-pause=60") as process:
         time.sleep(UNHEARD + 5)  # longer than anybody waits at a terminal
-        assert process.poll() is None
-        with serving(port):
-            assert process.wait(40) == 0
+        os.kill(process.pid, 0)  # raises an error if it has ended
+        with ending(fork_server.start(small, "simulate", "--port", port)):
+            assert process.wait().code == 0
     assert len((small / "out/notes.jsonl").read_text().splitlines()) == 8
 
 
-def test_a_limit_of_the_file_is_waited_for_as_well(started, small):
+def test_a_limit_of_the_file_is_waited_for_as_well(started):
     """And no longer: then the run ends with 3, as one that cannot be reached."""
     begun = time.monotonic()
-    limit = ("--set=limits.max_pause=10",)
-    with (small / "told").open("w") as told, started(*limit, stderr=told) as process:
-        assert process.wait(60) == 3
+    with started("--set=limits.max_pause=10") as process:
+        ended = process.wait()
+    assert ended.code == 3
     assert time.monotonic() - begun > 10
-    assert "error[YG608]: cannot reach http://127.0.0.1:" in (small / "told").read_text()
+    assert "error[YG608]: cannot reach http://127.0.0.1:" in ended.err
 
 
-def test_a_person_is_told_soon(started, small):
+def test_a_person_is_told_soon(started):
     """At a terminal, whatever the limit; and elsewhere, where none was set."""
     ours, theirs = os.openpty()
     elsewhere = ("--store=other", "-o=other.jsonl")
     with (
-        (small / "told").open("w") as told,
-        started(stderr=told) as unset,
-        started("--max-pause=600", *elsewhere, stderr=theirs) as watched,
+        started() as unset,
+        started("--max-pause=600", *elsewhere, terminal=os.ttyname(theirs)) as watched,
     ):
         os.close(theirs)
         screen = b""
         with suppress(OSError):  # Linux says so when the other side is closed
             while part := os.read(ours, 65536):
                 screen += part
-        assert watched.wait(60) == unset.wait(60) == 3
+        assert watched.wait().code == unset.wait().code == 3
     os.close(ours)
     assert b"cannot reach http://127.0.0.1:" in screen

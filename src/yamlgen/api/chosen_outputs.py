@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from yamlgen.errors import Code, UsageError
+from yamlgen.formats.format_table import SQLITE_ENDINGS
 from yamlgen.option_names import by_surface, option
 from yamlgen.shaping.output_plan import STEP, OutputPlan
 from yamlgen.suggestions import suggestion
@@ -79,6 +80,33 @@ def find_output(
         hint = suggestion(name, names, "outputs") if any(names) else nameless
         raise UsageError(f"the pipeline has no output `{name}`", code=Code.BAD_PARAM, hint=hint)
     return outputs[names.index(name)]
+
+
+def unnamed_database(given: ChosenPaths) -> str | None:
+    """Return the path of the database that is chosen for all outputs together; `None` if another file is, or several.
+
+    Args:
+        given: the paths.
+    """
+    paths = [given] if isinstance(given, str | Path) else list(given)
+    if isinstance(given, Mapping):
+        paths = [given[""]] if set(given) == {""} else []
+    path = str(paths[0]) if len(paths) == 1 else ""
+    is_named = isinstance(given, str | Sequence) and path.partition("=")[0].isidentifier() and "=" in path
+    return path if Path(path).suffix in SQLITE_ENDINGS and not is_named else None
+
+
+def only_database(chosen: Mapping[str, str]) -> Path | None:
+    """Return the database among the chosen files; `None` if none is.
+
+    Raises:
+        UsageError: there are other files, too.
+    """
+    found = [Path(path) for path in chosen.values() if Path(path).suffix in SQLITE_ENDINGS]
+    if found and len(chosen) > 1:
+        message = f"a database is written alone, and {len(chosen)} files are chosen"
+        raise UsageError(message, code=Code.BAD_PARAM, hint="without the name of an output, it has all of them")
+    return found[0] if found else None
 
 
 def _pair(outputs: Sequence[OutputPlan], written: str, nameless: str) -> tuple[str, str]:

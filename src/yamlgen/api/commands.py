@@ -57,6 +57,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
     watched: bool = False,
     lock: bool = False,
     locked: bool = False,
+    report: bool = False,
     on_event: Emit | None = None,
 ) -> Result:
     """Run a pipeline, write its files as the command line does, and return the result.
@@ -103,6 +104,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
             each writes its own.
         locked: do not run, nor anything before it, if steps, Python functions, the type of an output or a model differ
             from the lock.
+        report: at its end, write the page of its report beside its record, as `report` does; also if it ends early.
         on_event: called with every event of the run.
 
     Returns:
@@ -137,6 +139,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
         watched=watched,
         lock=lock,
         locked=locked,
+        report=report,
     )
     return await _run(loaded(pipeline, overrides, input, rows), params, options, on_event)
 
@@ -227,6 +230,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
     simulate: bool = False,
     batch: bool | None = None,
     detach: bool = False,
+    report: bool = False,
     on_event: Emit | None = None,
 ) -> Result | None:
     """Retry the failed rows and items of a run, and no others.
@@ -252,6 +256,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
         simulate: retry a simulated run, with its seed and faults.
         batch: send the requests of all steps in batches (`True`), or each by itself (`False`). Default: as the run did.
         detach: post the batches, and end; the next run with the same arguments collects the answers.
+        report: at its end, write the page of its report beside its record, as `report` does; also if it ends early.
         on_event: called with every event of the retry.
 
     Returns:
@@ -280,6 +285,7 @@ async def aretry(  # noqa: PLR0913 - the options of the command
         max_pause=max_pause,
         yes=yes,
         detach=detach,
+        report=report,
         **again.repeated(batch),
     )
     return await _run(again.load(path), again.params, options, on_event)
@@ -319,4 +325,6 @@ async def _run(
     paid = done.report.paid
     output = None if done.paths.printed == first else done.paths.of(first)[0].path
     cost = paid.cost_usd
-    return Result(failures, items, lost, paid.usage, cost, done.report, output, stored, tuple(stages), done.lock)
+    page = done.report.page
+    made = None if page is None or page.error else page.path
+    return Result(failures, items, lost, paid.usage, cost, done.report, output, stored, tuple(stages), done.lock, made)

@@ -18,6 +18,7 @@ from yamlgen.api.stored_run import Export, Run, values
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, YamlgenError, near
 from yamlgen.option_names import option
 from yamlgen.output.batch_detail import open_batches
+from yamlgen.parsing.project_folder import unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.store import pruning
 from yamlgen.store.location import FOLDER, StoreLocation, location_of, locations_in
@@ -65,6 +66,8 @@ def store_locations(targets: Sequence[Path], store: Path | None = None) -> list[
     found: list[StoreLocation] = []
     unread: list[EnvironmentProblem] = []
     for target in targets:
+        if why := unusable(target, str(target)):
+            raise UsageError(why, code=Code.NO_RUN, hint="write the path of a pipeline, or of a folder of pipelines")
         if target.is_dir():
             found += locations_in(store or target / FOLDER)
         else:
@@ -315,7 +318,8 @@ def export(
         pipeline: the pipeline file, or a folder of them. Default: the current folder and its subfolders.
         run: the name of the run, or its beginning. Default: the latest run, which is simulated only if all are.
         output: a `.jsonl`, `.json`, `.parquet` or `.csv` file; its folder is created, and an existing file is
-            replaced. If the pipeline has several outputs, `{"train": PATH}`.
+            replaced, but not the input. If the pipeline has several outputs, `{"train": PATH}`. In a `.sqlite` or `.db`
+            file, all rows, steps and attempts are tables; it replaces only an earlier one.
         failed: write the failed rows, as in `*.failed.jsonl`.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
 

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from yamlgen.api.loaded_pipeline import Pipeline
+from yamlgen.api.page_file import PageFile
 from yamlgen.api.preparation import estimate
 from yamlgen.api.run_options import RunOptions
-from yamlgen.errors import Code, UsageError, YamlgenError, near
+from yamlgen.errors import YamlgenError, near
 from yamlgen.events import RunForecast
+from yamlgen.html.preview_page import is_preview_page, preview_page
 from yamlgen.option_names import option
-from yamlgen.output.atomic_write import replacing, target_of
 from yamlgen.output.files import output_paths
-from yamlgen.parsing.project_folder import unusable
-from yamlgen.reports.preview_page import is_preview_page, preview_page
 from yamlgen.reports.row_cards import Card, CardPart, card_of
 from yamlgen.reports.row_facts import FactReader, RowFacts
 from yamlgen.reports.value_lines import ValueLine
 from yamlgen.store.location import location_of
+from yamlgen.store.row_scan import RowScan
 from yamlgen.store.run_session import open_runs
 from yamlgen.sync_bridge import wait_for
 from yamlgen.value_objects import JSON
@@ -32,7 +32,7 @@ __all__ = ["Card", "CardPart", "RowFacts", "ValueLine", "card_of", "read_rows", 
 _QUICK: Final = 10_000_000
 """Bytes of an input that are counted without a noticeable delay."""
 
-WritePage: TypeAlias = Callable[[Sequence[str], Iterable[Card]], None]
+WriteCards: TypeAlias = Callable[[Sequence[str], Iterable[Card]], object]
 """Writes a page: sentences about the run, and the cards."""
 
 
@@ -50,7 +50,10 @@ def read_rows(pipeline: Pipeline, params: Mapping[str, JSON], options: RunOption
     """
     plan = options.over(pipeline.plan(params))
     with open_runs(location_of(plan.file, options.store, simulated=options.simulate)) as run_reader:
-        yield from FactReader(run_reader, run_reader.run(run), plan).rows()
+        entry = run_reader.run(run)
+        reader = FactReader(entry, {step.name: step.kind for step in plan.steps})
+        for row in RowScan(run_reader, entry).rows():
+            yield reader.facts(row)
 
 
 def whole_forecast(pipeline: Pipeline, params: Mapping[str, JSON], options: RunOptions) -> RunForecast | None:
@@ -77,7 +80,7 @@ def whole_forecast(pipeline: Pipeline, params: Mapping[str, JSON], options: RunO
 @contextmanager
 def reserved_page(
     path: Path, pipeline: Pipeline, params: Mapping[str, JSON], options: RunOptions
-) -> Iterator[WritePage]:
+) -> Iterator[WriteCards]:
     """Reserve the file of a page before anything is sent.
 
     Args:
@@ -101,32 +104,14 @@ def reserved_page(
     ]
     stores = [location_of(plan.file, options.store, simulated=simulated) for simulated in (False, True)]
     written += [file for store in stores for file in (store.database, store.lock)]
-    read = [*pipeline.parsed.files(), *pipeline.selected(plan).paths]
-    _check(path, read, written)
-
-    def write(notes: Sequence[str], cards: Iterable[Card]) -> None:
-        _check(path, read, written)  # the run may have made a file there
-        staging.write(path, preview_page(f"{plan.name}: preview", notes, cards))
-        staging.replace()
-
-    with replacing(path, f"a preview of {near(plan.file)}") as staging:
-        yield write
-
-
-def _check(path: Path, read: Iterable[Path], written: Iterable[Path]) -> None:
-    """Check that a page replaces nothing but an earlier page."""
-    target = target_of(path)
-    why = unusable(path, str(path)) or ""
-    if why or str(path) == "-":
-        why = why or "the cards are printed, and the page is a file"
-    elif target in set(map(target_of, read)):
-        why = "the run reads it"
-    elif target in set(map(target_of, written)):
-        why = "a run writes there"
-    elif target.exists() and not target.is_file():
-        why = "it is not a regular file"
-    elif target.exists() and not is_preview_page(target):
-        why = "it exists, and it is not the page of a preview"
-    if why:
-        hint = f"choose another file with {option('html', 'PATH')}"
-        raise UsageError(f"cannot write {near(path)}: {why}", code=Code.OUTPUT_PATH, hint=hint)
+    page = PageFile(
+        path,
+        "the page of a preview",
+        is_preview_page,
+        f"choose another file with {option('html', 'PATH')}",
+        frozenset((*pipeline.parsed.files(), *pipeline.selected(plan).paths)),
+        frozenset(written),
+        "the cards are printed, and the page is a file",
+    )
+    with page.reserved(f"a preview of {near(plan.file)}") as write:
+        yield lambda notes, cards: write(preview_page(f"{plan.name}: preview", notes, cards))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from yamlgen.data.row_identity import row_name
 from yamlgen.errors import Code, UsageError
+from yamlgen.reports.amount_words import counted, time_told
 from yamlgen.reports.batch_progress import BatchProgress
 from yamlgen.reports.bill import SIMULATED, UsageTotal, dollars
 from yamlgen.reports.report import Example, FailureGroup, LostStep, Report, StepCount, largest_first
@@ -37,9 +38,11 @@ __all__ = [
     "StageResult",
     "StepCount",
     "UsageTotal",
+    "counted",
     "dollars",
     "largest_first",
     "row_name",
+    "time_told",
 ]
 
 
@@ -81,6 +84,7 @@ class Result:
         stages: the other pipelines whose outputs the run reads, in the order in which they run; what they cost is not
             in `cost_usd`.
         lock: what has changed in the lock, with `lock=True`.
+        page: the page of its report, with `report=True`; `None` if it could not be written, see `report.page`.
     """
 
     failures: list[dict[str, JSON]]
@@ -93,6 +97,7 @@ class Result:
     _run: Run = field(repr=False)
     stages: tuple[StageResult, ...] = ()
     lock: LockChange | None = None
+    page: Path | None = None
 
     def rows(self, output: str | None = None) -> list[dict[str, JSON]]:
         """Return the rows of an output in input order, as the run wrote them to its file.

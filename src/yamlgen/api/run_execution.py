@@ -11,13 +11,13 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from yamlgen.api.asked_models import models_asked, note_limits
 from yamlgen.api.batch_desk import count_open, leaving, left_open, open_desk
@@ -29,7 +29,7 @@ from yamlgen.api.lock_files import LockChange, locked_to, other_models, write_lo
 from yamlgen.api.preparation import Preparation, prepare
 from yamlgen.api.run_facts import recorded_facts, stored_facts
 from yamlgen.api.run_options import RunOptions
-from yamlgen.cancellation import Cancellation
+from yamlgen.cancellation import Cancellation, whole
 from yamlgen.comparison.lock import Lock, lock_path
 from yamlgen.comparison.locked_parts import RowsDigest
 from yamlgen.data.source import Source
@@ -62,6 +62,9 @@ from yamlgen.store.run_reader import TESTED, RunEntry
 from yamlgen.store.run_session import ActiveRun, begin_run, open_runs
 from yamlgen.system_limits import in_thread
 from yamlgen.value_objects import JSON
+
+if TYPE_CHECKING:
+    from yamlgen.api.run_reports import MakePage
 
 
 class _Unwanted(Exception):  # noqa: N818 - not an error
@@ -116,13 +119,18 @@ async def execute(  # noqa: PLR0913 - the parts of a run
         forecast, by_tool = await ready.look_ahead(quick=not asks)  # a question needs the forecast of all rows
         if not options.offline:  # without credentials it ends here; an unforeseen request checks again
             ready.provider.check_credentials(plan, forecast.asking)
-        with work.made_ready(ready) as staging:
+        with work.made_ready(ready) as staging, work.page_reserved(ready) as page:
             for message in ready.source.told:
                 work.tell(RunWarned(message))
             work.tell(forecast)
             check_confirmed(forecast, plan, options, confirm)
             work.sends = forecast.sends and not options.offline and tested is None
-            done = await work.go(ready, by_tool, staging)
+            try:
+                done = await work.go(ready, by_tool, staging)
+            except YamlgenError:
+                await work.write_page(page)
+                raise
+            await work.write_page(page)
     if not options.lock or tested is not None:
         return done
     try:
@@ -179,6 +187,20 @@ class _RunExecution:
         with prepared(self.paths, what=what) as staging:
             yield staging
 
+    def page_reserved(self, ready: Preparation) -> AbstractContextManager[MakePage | None]:
+        """Reserve the page of the report, before anything is billed; `None` if there is to be none."""
+        if not self.options.report:
+            return nullcontext()
+        from yamlgen.api.run_reports import reserved_report  # noqa: PLC0415 - only with a report
+
+        read = (*self.pipeline.parsed.files(), *ready.source.paths)
+        return reserved_report(self.name, ready.session.run_reader.place, self.paths, read)
+
+    async def write_page(self, make: MakePage | None) -> None:
+        """Write the page of the report, if there is to be one; in a thread, so that signals are handled."""
+        if make is not None and self.report.run:
+            self.tell(await in_thread(make))
+
     async def go(self, ready: Preparation, by_tool: frozenset[str], staging: Staging) -> FinishedRun:
         """Run every row, and publish the files."""
         facts = recorded_facts(self.pipeline, ready, self.options, self.paths)
@@ -205,7 +227,7 @@ class _RunExecution:
                     record = versioned({**run_record(self.report, about, started), "input_digest": digest})
                     if self.tested is None:
                         await self._publish(run_reader.place, run.entry, record, staging)
-                    await _whole(run.end("finished", record))
+                    await whole(run.end("finished", record))
                     self.tell(RunFinished(None, self.report.seconds))
             except YamlgenError as stopped:
                 error = stopped
@@ -276,7 +298,7 @@ class _RunExecution:
         """Record in the store that the run ended early, and return what is stored, or is in batches that are open."""
         self.report.error, self.report.seconds = message, time.monotonic() - clock
         with suppress(YamlgenError):  # a disk error was reported already
-            await _whole(run.end("detached" if batches else "stopped", self.report.as_json()))
+            await whole(run.end("detached" if batches else "stopped", self.report.as_json()))
         kept = left_open(batches, requests, self.name) if batches else self._kept()
         self.tell(RunFinished(message, self.report.seconds, kept))
         return kept
@@ -300,7 +322,7 @@ class _RunExecution:
         """
         unwanted, known = threading.Event(), len(record["warnings"])
         try:
-            await _whole(in_thread(partial(self._write, place, entry, record, staging, unwanted)), unwanted.set)
+            await whole(in_thread(partial(self._write, place, entry, record, staging, unwanted)), unwanted.set)
         except _Unwanted:
             raise asyncio.CancelledError from None
         for message in record["warnings"][known:]:
@@ -369,17 +391,6 @@ class _RunExecution:
         with open_runs(place) as run_reader, RowComposer(run_reader, entry, output) as composer:
             yield Printer(getattr(stream, "raw", stream), composer.line)
             self.counts[output.name] = composer.counts
-
-
-async def _whole(work: Coroutine[Any, Any, None], hurry: Callable[[], object] = bool) -> None:
-    """Await work that must not be interrupted: a cancellation calls `hurry`, and still waits for the end."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            hurry()
-    task.result()
 
 
 def _print(printer: PrinterThread, event: Event) -> None:

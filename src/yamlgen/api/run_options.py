@@ -16,6 +16,7 @@ from yamlgen.pipeline.pipeline_model import Limits
 from yamlgen.planning.batched_steps import with_batches
 from yamlgen.planning.plan import Plan
 from yamlgen.simulator.settings import SimulatorSettings
+from yamlgen.steps.field_docstrings import docstrings_of
 
 _LIMITS: Final = ("max_requests", "max_failures", "max_unusable", "max_cost_usd", "confirm_above_usd", "max_pause")
 
@@ -48,6 +49,7 @@ class RunOptions:
     watched: bool = False
     lock: bool = False
     locked: bool = False
+    report: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
@@ -94,7 +96,7 @@ class RunOptions:
         try:
             Limits.model_validate({name: str(value) if isinstance(value, bool) else value})  # pydantic takes True as 1
         except ValidationError:
-            hint = str(Limits.model_fields[name].description)
+            hint = docstrings_of(Limits)[name]
             raise UsageError(f"`{name}` is {value!r}", code=Code.BAD_PARAM, hint=hint) from None
 
     @property

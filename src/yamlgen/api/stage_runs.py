@@ -173,6 +173,7 @@ async def run_stages(
         chosen = replace(
             options,
             output=None,
+            report=False,
             max_cost_usd=_least(plan.limits.max_cost_usd, left),
             confirm_above_usd=_least(plan.limits.confirm_above_usd, free),
             detach=options.detach and _has_batches(plan, options),

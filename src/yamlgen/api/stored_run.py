@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yamlgen.api.chosen_outputs import ChosenPaths, chosen_paths, find_output
+from yamlgen.api.chosen_outputs import ChosenPaths, chosen_paths, find_output, only_database, unnamed_database
 from yamlgen.data.row_identity import id_name, identities, number_of
 from yamlgen.data.row_lookup import proposed, tell_apart
 from yamlgen.errors import Code, EnvironmentProblem, UsageError, near
@@ -19,6 +19,8 @@ from yamlgen.output.batch_detail import describe_batches, open_batches
 from yamlgen.output.failure_records import Failure, compose_failed, list_failures
 from yamlgen.output.row_composer import RowComposer, outputs_of
 from yamlgen.output.row_detail import describe_row
+from yamlgen.parsing.project_folder import unusable
+from yamlgen.reports.run_commands import RunCommands
 from yamlgen.shaping.output_plan import WHOLE
 from yamlgen.store.location import FOLDER, StoreLocation
 from yamlgen.store.run_reader import RunEntry, RunReader
@@ -116,6 +118,11 @@ class Run:
         """The folder of the pipeline, if the store is next to it; otherwise the folder of the store."""
         return self.place.folder.parent if self.is_beside_pipeline else self.place.folder
 
+    @property
+    def commands(self) -> RunCommands:
+        """What to type, or to call in Python, to go on from it."""
+        return RunCommands(self.place, self.entry)
+
     def as_json(self) -> dict[str, Any]:
         """Return its entry in a list of runs, as JSON values: times in ISO 8601, UTC; costs in US dollars."""
         entry, report = self.entry, self.entry.report or {}
@@ -148,7 +155,9 @@ class Run:
                 paid = run_reader.paid(run.number).items()
                 steps = {step: {"batched": batched.get(step, 0), "paid": each} for step, each in paid}
         about = {
-            key: value for key, value in run.about.items() if key not in ("options", "types", "lock", "workspaces")
+            key: value
+            for key, value in run.about.items()
+            if key not in ("options", "declared", "types", "lock", "workspaces")
         }
         return {
             "run": run.name,
@@ -266,6 +275,8 @@ class Run:
         """
         if failed:
             return chosen_paths([WHOLE], given, "the failed rows of all outputs are one file, without a name")
+        if (database := unnamed_database(given)) is not None:
+            return {"": database}
         return chosen_paths(outputs_of(self.entry), given)
 
     def export(self, output: ChosenPaths, *, failed: bool = False) -> Export:
@@ -273,12 +284,12 @@ class Run:
 
         Args:
             output: a `.jsonl`, `.json`, `.parquet` or `.csv` file; its folder is created, and an existing file is
-                replaced. If the pipeline has several outputs, `{"train": PATH}`. A split output is written as by the
-                run.
+                replaced, but not the input. If the pipeline has several outputs, `{"train": PATH}`. A split output is
+                written as by the run. In a `.sqlite` or `.db` file, all rows, steps and attempts are tables.
             failed: write the failed rows, as in `*.failed.jsonl`.
 
         Raises:
-            UsageError: a path is not a file, or has another extension; or the run has no such output.
+            UsageError: a path is not a file, has another extension, or is the input; or the run has no such output.
             EnvironmentProblem: a file cannot be written, or another run is writing it.
         """
         from yamlgen.output.files import (  # noqa: PLC0415 - not needed to list runs
@@ -289,26 +300,34 @@ class Run:
             row_files,
             write_rows,
         )
+        from yamlgen.output.sqlite_tables import write_tables  # noqa: PLC0415
 
         run = self.entry
-        with self._opened() as run_reader, ExitStack() as stack:
+        with self._opened(snapshot=True) as run_reader, ExitStack() as stack:
             chosen = self.chosen(output, failed=failed)
+            if (database := only_database(chosen)) is not None:
+                outputs = [each for each in outputs_of(run) if set(chosen) <= {"", each.name}]
+                count = write_tables(database, run_reader, run, outputs, failed=failed)
+                items, steps = (0, 0) if failed else run_reader.nulls(run)
+                return Export(run.name, count, (database,), items, (), steps, (count,))
             if failed:
                 path = Path(*chosen.values())
+                if unusable(path, str(path)) is None:  # else, that is the error
+                    check_distinct([(path, "the failed rows")], self._input)
                 warnings = write_rows([(path, lambda: compose_failed(run_reader, run), UNCHANGED)])
                 rows = run.failed + run.missing
                 return Export(run.name, rows, (path,), 0, tuple(warnings), counts=(rows,))
             composers: list[RowComposer] = []
             written: list[Written] = []
             files: list[RowsFile] = []
-            outputs = {each.name: each for each in outputs_of(run)}
+            known = {each.name: each for each in outputs_of(run)}
             for name, target in chosen.items():
-                composer = stack.enter_context(RowComposer(run_reader, run, outputs[name]))
+                composer = stack.enter_context(RowComposer(run_reader, run, known[name]))
                 into = row_files(composer.output, Path(target))
                 written.append(stack.enter_context(composed(composer, into)))
                 composers.append(composer)
                 files.extend(into)
-            check_distinct([(each.path, each.told) for each in files])
+            check_distinct([(each.path, each.told) for each in files], self._input)
             warnings = write_rows([each for rows_of in written for each in rows_of])
             counted = {composer.output.name: composer.counts for composer in composers}
             counts = tuple(counted[each.output].rows_of(each.part) for each in files)
@@ -316,14 +335,23 @@ class Run:
             paths = tuple(each.path for each in files)
             return Export(run.name, sum(counts), paths, items, tuple(warnings), steps, counts)
 
+    @property
+    def _input(self) -> list[Path]:
+        """The file of the input, which an export never replaces; none if it is not known to be one file."""
+        about = self.entry.about
+        written = (about.get("resolved") or {}).get("input") or {}
+        given = (about.get("options") or {}).get("input") or written.get("path")
+        folder = self.home if self.is_beside_pipeline else Path(about["pipeline"]["file"]).parent
+        return [folder / given] if isinstance(given, str) else []
+
     @contextmanager
-    def _opened(self) -> Iterator[RunReader]:
+    def _opened(self, *, snapshot: bool = False) -> Iterator[RunReader]:
         """Open the store. A program may keep a run for a long time, and the store may lose it meanwhile."""
         hint = "read the output file of the run, or run the pipeline again"
         if not self.place.exists:
             message = f"the store {near(self.place.database)} of run {self.name} no longer exists"
             raise EnvironmentProblem(message, code=Code.NO_RUN, hint=hint)
-        with open_runs(self.place) as run_reader:
+        with open_runs(self.place, snapshot=snapshot) as run_reader:
             if all(name != self.name for _, name in run_reader.names()):
                 message = f"run {self.name} is no longer in the store: it was deleted"
                 raise UsageError(message, code=Code.NO_RUN, hint=hint)

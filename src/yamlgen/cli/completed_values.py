@@ -79,6 +79,13 @@ def complete_output(context: click.Context, parameter: click.Parameter, typed: s
     return found or [CompletionItem(typed, type=FILE)]
 
 
+def complete_output_name(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Complete the name of an output."""
+    from yamlgen.api.completion_words import names_in  # noqa: PLC0415 - loads the YAML parser
+
+    return _items(names_in(_targets(context, parameter), "outputs"), typed)
+
+
 def complete_run(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Complete the name of a run."""
     from yamlgen.api.completion_words import ENDINGS, run_words  # noqa: PLC0415 - loads SQLite

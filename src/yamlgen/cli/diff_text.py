@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from yamlgen.api.results import dollars
+from yamlgen.api.results import counted, dollars
 from yamlgen.cli.messages import safe
-from yamlgen.cli.summary import counted, span_told
+from yamlgen.cli.summary import span_told
 from yamlgen.cli.terminal import style
 
 if TYPE_CHECKING:

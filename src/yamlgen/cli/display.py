@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from yamlgen.api.results import Report
+from yamlgen.api.results import Report, time_told
 from yamlgen.cli.messages import echo, safe
 from yamlgen.cli.open_batches import OpenBatches, news, waiting_told
-from yamlgen.cli.summary import cost_told, foretold, left_out, pace_told, row_told, shortened, time_told
+from yamlgen.cli.summary import cost_told, foretold, left_out, pace_told, row_told, shortened
 from yamlgen.cli.terminal import above
 from yamlgen.environment import variable
 from yamlgen.events import (

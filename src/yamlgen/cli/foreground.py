@@ -19,7 +19,7 @@ from yamlgen.cli.display import Display, choose
 from yamlgen.cli.messages import as_json, codes_in, echo, json_object, put, show, show_error, show_explanation
 from yamlgen.cli.next_command import after_finish, after_stop
 from yamlgen.cli.signal_handling import CODES, SignalHandler, interrupted
-from yamlgen.cli.summary import failures, foretold, next_lines, outlay, summary
+from yamlgen.cli.summary import failures, foretold, next_lines, outlay, page_told, summary
 from yamlgen.diagnostics import InvalidPipeline
 from yamlgen.errors import Code, YamlgenError, anchored
 from yamlgen.events import Event, RunForecast, RunStarted
@@ -87,6 +87,8 @@ def run_shown(prepare: Prepare, shown: DisplayOptions, show_rows: ShowRows | Non
                 echo("no lock was written")
             if show_rows is not None and report is not None and report.run:
                 rows = dict(show_rows(stopped, given, options, report))
+            if report is not None and report.page is not None:
+                rows["report"] = report.page.as_json()
         return tell(error, json_out=shown.as_json, report=report, commands=commands, stages=chain.stages, more=rows)
     report, paths = done.report, done.paths
     rows = {} if show_rows is None else dict(show_rows(loaded, given, options, report))
@@ -96,13 +98,16 @@ def run_shown(prepare: Prepare, shown: DisplayOptions, show_rows: ShowRows | Non
         files |= {"failed": str(paths.failed), "run": str(paths.run)}
         told = {"simulated": options.simulate, "simulation": simulation, "files": files}
         told |= {} if done.lock is None else {"lock": done.lock.as_json()}
+        told |= {} if report.page is None else {"report": report.page.as_json()}
         put(json_object({**report.as_json(), **told, **rows, **({"stages": chain.stages} if chain.stages else {})}))
     elif not shown.quiet:
         lines = next_lines(after_finish(loaded, options, report, sys.argv[1:]))
         locked = [] if done.lock is None else [str(done.lock)]
         echo("\n".join([summary(report, paths, simulation=simulation), *locked, *lines]))
-    if done.lock is not None and done.lock.error is not None:
-        return done.lock.error.exit_code
+    _show_unwritten(report)
+    for unwritten in (done.lock, report.page):
+        if unwritten is not None and unwritten.error is not None:
+            return int(unwritten.error.exit_code)
     return ExitCode.FAILED_ROWS if report.failed or report.lost_steps else ExitCode.OK
 
 
@@ -232,8 +237,15 @@ async def _run(
 def _show_ended(display: Display) -> None:
     """Show what a run that ended early did and cost until then."""
     if not display.quiet and display.report.run:
-        for line in (*outlay(display.report), *failures(display.report)):
+        for line in (*outlay(display.report), *failures(display.report), *page_told(display.report)):
             echo(line)
+    _show_unwritten(display.report)
+
+
+def _show_unwritten(report: Report) -> None:
+    """Show why the page of the report could not be written, if it could not."""
+    if report.page is not None and report.page.error is not None:
+        show_error(report.page.error)
 
 
 def _asker(display: Display) -> Callable[[RunForecast], bool] | None:

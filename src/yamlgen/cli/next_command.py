@@ -32,7 +32,7 @@ _FRESH: Final = {"--fresh": 0}
 
 
 def after_finish(pipeline: Pipeline, options: RunOptions, report: Report, words: Sequence[str]) -> list[str]:
-    """Return the commands that continue from a finished run: none if it was a whole one that went well.
+    """Return the commands that continue from a finished run, and the one that shows it, unless it was shown.
 
     Args:
         pipeline: the pipeline that ran.
@@ -40,26 +40,33 @@ def after_finish(pipeline: Pipeline, options: RunOptions, report: Report, words:
         report: what came of it.
         words: the words of the command line, without `yamlgen`.
     """
+    look = _look(pipeline, options, report, words)
     if report.failed or report.lost_steps:
         failed = ["runs", "failed", pipeline.shown, *_named(options, report)]
         retry = ["retry", pipeline.shown, *(["--simulate"] if options.simulate else []), *_store(options)]
         retry += ["--input", "-"] if pipeline.input == "-" else []
-        return [_command(failed), _command([*retry, *_values(words, "--env-file")])]
+        return [_command(failed), _command([*retry, *_values(words, "--env-file")]), *look]
     if words[:1] not in (["run"], ["preview"]) or not (options.simulate or options.limit):
-        return []
+        return look
     plan = ["plan", pipeline.shown, *(word for option in _REPEATED for word in _values(words, option))]
     if options.simulate:
-        return [_command(plan), _command(_without(words, _SIMULATION))]
+        return [_command(plan), _command(_without(words, _SIMULATION)), *look]
     if words[0] == "run":
-        return [_command(_without(words, _LIMIT))]
+        return [_command(_without(words, _LIMIT)), *look]
     whole = (word for word in _without(words[1:], _PREVIEW) if not _FEW.fullmatch(word))
     return [_command(plan), _command(["run", *whole])]
+
+
+def _look(pipeline: Pipeline, options: RunOptions, report: Report, words: Sequence[str]) -> list[str]:
+    """Return the command that shows a run; none if the run was shown, or has no rows."""
+    shown = options.report or words[:1] == ["preview"] or not (report.finished or report.failed)
+    return [] if shown else [_command(["report", pipeline.shown, *_named(options, report)])]
 
 
 def after_stop(
     error: YamlgenError, report: Report | None, words: Sequence[str], pipeline: Pipeline, options: RunOptions
 ) -> list[str]:
-    """Return the command that continues a run which ended early, if it can be, and one that prints its finished rows.
+    """Return the commands that continue a run which ended early, print its rows, and show it; those that can be used.
 
     Args:
         error: why it ended.
@@ -73,7 +80,8 @@ def after_stop(
     export = ["runs", "export", pipeline.shown, *_named(options, report)]
     if len(pipeline.outputs) > 1:
         export += ["-o", f"{pipeline.outputs[0].name}=-"]
-    return [_command(_without(words, _FRESH)), *([_command(export)] if report.finished else [])]
+    rows = [_command(export)] if report.finished else []
+    return [_command(_without(words, _FRESH)), *rows, *_look(pipeline, options, report, words)]
 
 
 def trial(pipeline: Pipeline, options: RunOptions, words: Sequence[str], *, alone: bool = False) -> str:

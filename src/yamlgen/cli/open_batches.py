@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from yamlgen.api.results import dollars
+from yamlgen.api.results import counted, dollars, time_told
 from yamlgen.cli.messages import safe
-from yamlgen.cli.summary import between, counted, outcomes, time_told
+from yamlgen.cli.summary import between, outcomes
 from yamlgen.events import BatchChecked, BatchEnded, BatchPosted, RequestSent, RowResumed
 
 if TYPE_CHECKING:

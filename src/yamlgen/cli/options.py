@@ -149,6 +149,10 @@ detach_option = click.option(
     "--detach", is_flag=True, help="Post the batches, and end with exit code 5. Run again to collect the answers."
 )
 
+report_option = click.option(
+    "--report", is_flag=True, help="At the end, write the page of `yamlgen report` beside the record of the run."
+)
+
 
 _FAULTS: Final = (
     "rate_limit",

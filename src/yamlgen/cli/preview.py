@@ -25,7 +25,7 @@ from yamlgen.errors import near
 
 if TYPE_CHECKING:
     from yamlgen.api.loaded_pipeline import Pipeline
-    from yamlgen.api.previewed_rows import Card, WritePage
+    from yamlgen.api.previewed_rows import Card, WriteCards
     from yamlgen.api.results import Report
     from yamlgen.api.run_options import RunOptions
 
@@ -90,7 +90,7 @@ def command(  # noqa: PLR0913 - click passes its options by name
     from yamlgen.cli.foreground import DisplayOptions, run_shown  # noqa: PLC0415 - loads asyncio
 
     as_json = output_format == "json"
-    write_page: list[WritePage] = []
+    write_page: list[WriteCards] = []
 
     def prepare() -> tuple[Pipeline, dict[str, Any], RunOptions]:
         loaded, given = load_with(pipeline, params, overrides, input_path)
@@ -129,7 +129,8 @@ def command(  # noqa: PLR0913 - click passes its options by name
 
 def _told(report: Report) -> str:
     """Return how many rows there are, and what they cost."""
-    from yamlgen.cli.summary import bill, counted  # noqa: PLC0415 - loads SQLite
+    from yamlgen.api.results import counted  # noqa: PLC0415 - loads SQLite
+    from yamlgen.cli.summary import bill  # noqa: PLC0415 - loads SQLite
 
     ends = [f"{report.finished:,} finished", f"{report.failed:,} failed"]
     ends += [f"{report.missing:,} without an answer"] if report.missing else []

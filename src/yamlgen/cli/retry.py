@@ -17,6 +17,7 @@ from yamlgen.cli.options import (
     input_option,
     limit_options,
     output_format,
+    report_option,
     store_option,
 )
 from yamlgen.errors import YamlgenError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @store_option
 @batch_option
 @detach_option
+@report_option
 @click.option("--simulate", is_flag=True, help="Retry a simulated run, with its seed and faults.")
 @display_options
 @output_format

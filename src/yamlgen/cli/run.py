@@ -17,6 +17,7 @@ from yamlgen.cli.options import (
     limit_options,
     output_format,
     pipeline_options,
+    report_option,
     store_option,
 )
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @store_option
 @batch_option
 @detach_option
+@report_option
 @click.option("--simulate", is_flag=True, help="Use the simulated API: no key, no network, no cost.")
 @display_options
 @output_format

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -14,6 +13,7 @@ import click
 
 from yamlgen.cli.completed_values import complete_output, complete_pipeline, complete_pipeline_or_run
 from yamlgen.cli.messages import as_yaml, echo, json_object, put, safe, show_error, show_explanation
+from yamlgen.cli.named_run import named_run
 from yamlgen.cli.options import environment_option, store_option
 from yamlgen.errors import Code, UsageError, YamlgenError, near
 from yamlgen.excerpts import brief
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from yamlgen.api.stored_run import Run
 
 _HEAD: Final = ["run", "pipeline", "status", "started", "rows", "finished", "failed", "answers", "cost"]
-_ENDINGS: Final = (".yaml", ".yml")
 
 
 @click.group("runs")
@@ -51,22 +50,6 @@ def _common(function: Callable[..., int]) -> Any:
             return tell(error, json_out=json_out)
 
     return store_option(click.option("--json", "json_out", is_flag=True, help="Print JSON.")(called))
-
-
-def _split(words: tuple[str, ...]) -> tuple[list[Path], str | None]:
-    """Return the pipelines and folders, and the name of the run."""
-    paths = [Path(word) for word in words if word.endswith(_ENDINGS) or Path(word).exists()]
-    names = [word for word in words if not (word.endswith(_ENDINGS) or Path(word).exists())]
-    if len(names) > 1:
-        raise click.UsageError(f"this command takes one run, not {len(names)}: {', '.join(names)}")
-    return paths, names[0] if names else None
-
-
-def _found(words: tuple[str, ...], store: Path | None) -> Run:
-    from yamlgen.api.history import find_run, store_locations  # noqa: PLC0415 - loads the store
-
-    paths, name = _split(words)
-    return find_run(store_locations(paths, store), name)
 
 
 @command.command("ls")
@@ -111,7 +94,7 @@ def show_command(which: tuple[str, ...], row: str | None, store: Path | None, *,
     Shows the options of the run, its counts and costs, and the pipeline as it ran. With --row: the requests of the row,
     every answer with its validation errors, and the failed items that are null. It also works during a run.
     """
-    run = _found(which, store)
+    run = named_run(which, store)
     shown = run.describe() if row is None else run.describe_row(row, lambda note: echo(safe(note)))
     put(json_object(shown) if json_out else as_yaml(shown))
     return ExitCode.OK
@@ -129,7 +112,7 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
     """
     from yamlgen.api.results import row_name  # noqa: PLC0415 - loads SQLite
 
-    run = _found(which, store)
+    run = named_run(which, store)
     if json_out:
         _put_lines(run.failed_lines(items=True))
         return ExitCode.OK
@@ -145,16 +128,8 @@ def failed_command(which: tuple[str, ...], store: Path | None, *, json_out: bool
     elif not found:
         echo(f"run {run.name} has no failed rows or items")
     if run.status != "running" and run.has_to_retry():
-        echo(f"  = to retry them: {_retry(run)}")
+        echo(f"  = to retry them: `{run.commands.retry()}`")
     return ExitCode.OK
-
-
-def _retry(run: Run) -> str:
-    """Return the command that retries this run."""
-    is_beside = run.is_beside_pipeline and run.pipeline.endswith(_ENDINGS)
-    words = [near(run.home / run.pipeline) if is_beside else run.entry.about["pipeline"]["file"]]
-    words += [run.name, *(["--simulate"] if run.simulated else [])]
-    return f"`yamlgen retry {shlex.join(words + ([] if is_beside else ['--store', near(run.place.folder)]))}`"
 
 
 @command.command("export")
@@ -165,7 +140,8 @@ def _retry(run: Run) -> str:
     multiple=True,
     metavar="[NAME=]PATH|-",
     shell_complete=complete_output,
-    help="The .jsonl, .json, .parquet or .csv file. NAME is needed if there are several outputs. Default: stdout.",
+    help="The .jsonl, .json, .parquet, .csv or .sqlite file. NAME is needed if there are several outputs, but for "
+    ".sqlite. Default: stdout.",
 )
 @click.option("--failed", is_flag=True, help="Write the failed rows, as in *.failed.jsonl.")
 @_common
@@ -175,11 +151,12 @@ def export_command(
     """Write the rows of a run, even while it runs.
 
     It also works after a run was stopped or killed. Without --output, they are printed as JSON Lines, or with --json
-    as one JSON array.
+    as one JSON array. A .sqlite (or .db) file has tables of the rows, also the failed ones, of the steps, and of the
+    attempts with their texts.
     """
-    from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text
+    from yamlgen.api.results import counted  # noqa: PLC0415 - only for text
 
-    run = _found(which, store)
+    run = named_run(which, store)
     chosen = run.chosen(output or ("-",), failed=failed)
     printed = [name for name, path in chosen.items() if path == "-"]
     if printed:
@@ -227,13 +204,13 @@ def cancel_command(which: tuple[str, ...], store: Path | None, *, forget: bool, 
     gets, and ends. The next run collects the answers, and sends the other requests again. With --forget, no run of the
     pipeline may be in progress; the requests of a forgotten batch are sent again, and billed twice if the batch exists.
     """
-    from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text
+    from yamlgen.api.results import counted  # noqa: PLC0415 - only for text
 
     def tell(batch: CanceledBatch) -> None:
         name = f"batch {batch.id}" if batch.id else "a batch"
         echo(safe(f"{name} of {batch.step} ({counted(batch.requests, 'request')}): {batch.message}"))
 
-    run = _found(which, store)
+    run = named_run(which, store)
     batches = run.cancel(forget=forget, tell=bool if json_out else tell)
     if json_out:
         put(json_object({"run": run.name, "batches": [batch.as_json() for batch in batches]}))
@@ -261,7 +238,7 @@ def prune_command(
     it deletes. A deleted answer is paid for again if a later run needs it.
     """
     from yamlgen.api.history import age_of, prune_runs, store_locations  # noqa: PLC0415 - loads the store
-    from yamlgen.cli.summary import counted  # noqa: PLC0415 - only for text
+    from yamlgen.api.results import counted  # noqa: PLC0415 - only for text
 
     if keep is None and older is None:
         raise click.UsageError("specify which runs to delete: --keep N or --older 30d")

@@ -86,7 +86,8 @@ def _told(each: PipelineStatus) -> str:
 
 def _sent(each: PipelineStatus) -> str:
     """Return the rows, the requests and the cost of a run now."""
-    from yamlgen.cli.summary import counted, span_told  # noqa: PLC0415 - only for text
+    from yamlgen.api.results import counted  # noqa: PLC0415 - only for text
+    from yamlgen.cli.summary import span_told  # noqa: PLC0415 - only for text
 
     forecast = each.forecast
     if forecast is None:

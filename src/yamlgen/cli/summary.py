@@ -13,9 +13,11 @@ from yamlgen.api.results import (
     Report,
     StepCount,
     UsageTotal,
+    counted,
     dollars,
     largest_first,
     row_name,
+    time_told,
 )
 from yamlgen.cli.duration_text import about as about_told
 from yamlgen.cli.messages import safe
@@ -53,7 +55,19 @@ def summary(report: Report, paths: OutputPaths, *, simulation: Mapping[str, JSON
     if report.failed:
         lines.append(f"  failed  {near(paths.failed)}")
     lines.append(f"  record  {near(paths.run)}")
+    lines += page_told(report)
     return "\n".join(lines)
+
+
+def page_told(report: Report) -> list[str]:
+    """Return where the report of a run was written, as a line; none if it was not."""
+    page = report.page
+    return [] if page is None or page.error else [f"  report  {near(page.path)} ({size_told(page.size)})"]
+
+
+def size_told(size: int) -> str:
+    """Return the size of a file."""
+    return f"{size / 1000:,.0f} kB" if size < 10**6 else f"{size / 10**6:,.1f} MB"
 
 
 def _outputs(report: Report, paths: OutputPaths) -> Iterator[str]:
@@ -322,12 +336,6 @@ def range_told(least: int | None, most: int) -> str:
     return f"{least:,} to {most:,}" if least else f"up to {most:,}"
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number of things, as `1 row`, `2 rows` or `2 batches`."""
-    plural = "es" if what.endswith("ch") else "s"
-    return f"{number:,} {what}{'' if number == 1 else plural}"
-
-
 def _fitting(rows: list[list[str]]) -> list[list[str]]:
     """Return a table without its columns of zeros if it is wider than the terminal."""
     width = terminal_width()
@@ -354,11 +362,3 @@ def shortened(number: float) -> str:
         if number >= size:
             return f"{number / size:.1f}{letter}"
     return str(int(number))
-
-
-def time_told(seconds: float) -> str:
-    """Return a duration in a suitable unit."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from yamlgen.api.results import counted
 from yamlgen.api.tests import change_told, confusion_table, missed_told, not_reached_told, recording_told
 from yamlgen.cli.messages import safe
-from yamlgen.cli.summary import counted
 from yamlgen.cli.terminal import style
 
 if TYPE_CHECKING:
