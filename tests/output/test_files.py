@@ -109,6 +109,7 @@ def test_names_of_the_files(settings, stem):
         rows=() if printed else (RowsFile("", "", out / f"{stem}.csv"),),
         failed=out / f"{stem}.failed.jsonl",
         run=out / f"{stem}.run.json",
+        report=out / f"{stem}.report.html",
         printed="" if printed else None,
     )
 

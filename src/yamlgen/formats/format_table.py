@@ -17,6 +17,7 @@ from yamlgen.formats.json_array import JsonArray
 from yamlgen.formats.jsonl import Jsonl
 from yamlgen.formats.parquet import Parquet
 from yamlgen.formats.text import Text
+from yamlgen.option_names import by_surface
 
 TABLE: Final[tuple[Format, ...]] = (
     Jsonl(),
@@ -67,5 +68,17 @@ NAMES: Final = _offered([f"`{'' if at else 'format: '}{name}`" for at, name in e
 ENDINGS: Final = ", ".join(_BY_ENDING)
 """The known extensions, for messages; those of formats that keep types come first."""
 
+SQLITE_ENDINGS: Final = (".sqlite", ".db")
+"""The extensions of a database, which only an export writes."""
+
 USUAL_ENDINGS: Final = _offered([each.endings[0] for each in _TYPED_FIRST])
 """The usual extension of each format, for messages."""
+
+
+def known_endings(path: PurePath) -> str:
+    """Return the hint for an output whose extension is not known."""
+    ways = f"use one of the extensions {ENDINGS}"
+    if path.suffix not in SQLITE_ENDINGS:
+        return ways
+    export = by_surface(command="`yamlgen runs export -o PATH`", python="`yamlgen.export(output=PATH)`")
+    return f"{export} writes a database after the run; or {ways}"

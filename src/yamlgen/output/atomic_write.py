@@ -11,7 +11,7 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,17 +101,34 @@ class Staging:
                 os.pwrite(file.fileno(), self._about, 0)
         return staged
 
-    def write(self, path: Path, chunks: Iterable[bytes]) -> None:
-        """Write the new content of `path`, and wait for the disk. An existing file keeps its mode."""
+    def write(self, path: Path, chunks: Iterable[bytes]) -> int:
+        """Write the new content of `path`, and wait for the disk; return its bytes. An existing file keeps its mode."""
         staged = self.reserve(path)
         self._waiting.append(staged)
         with writing(path):
             staged.file.truncate(0)
             staged.file.writelines(chunks)
             staged.file.flush()
-            if staged.target.exists():
-                os.fchmod(staged.file.fileno(), staged.target.stat().st_mode & 0o7777)
-            os.fsync(staged.file.fileno())
+            self._settle(staged)
+            return staged.file.tell()
+
+    def fill(self, path: Path, write: Callable[[Path], None]) -> None:
+        """Write the new content of `path` by a library that opens files by itself: `write` gets the temporary file.
+
+        An `OSError` of `write` becomes the error that `path` cannot be written. An existing file keeps its mode.
+        """
+        staged = self.reserve(path)
+        self._waiting.append(staged)
+        with writing(path):
+            staged.file.truncate(0)
+            write(staged.temporary)
+            self._settle(staged)
+
+    def _settle(self, staged: _Staged) -> None:
+        """Wait for the disk, with the mode of the existing file."""
+        if staged.target.exists():
+            os.fchmod(staged.file.fileno(), staged.target.stat().st_mode & 0o7777)
+        os.fsync(staged.file.fileno())
 
     def remove(self, path: Path) -> None:
         """Mark the file at `path` for removal."""

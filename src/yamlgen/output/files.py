@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,18 +23,21 @@ from yamlgen.errors import Code, UsageError, near
 from yamlgen.failpoint import reach
 from yamlgen.formats.byte_layers import packed
 from yamlgen.formats.format import Format, Lines, WriteOptions
-from yamlgen.formats.format_table import ENDINGS, FORMATS, STREAMED, format_of
+from yamlgen.formats.format_table import FORMATS, STREAMED, format_of, known_endings
 from yamlgen.option_names import option
 from yamlgen.output.atomic_write import Staging, target_of, writing
 from yamlgen.output.row_composer import REJECTED, RowComposer
 from yamlgen.parsing.project_folder import unusable
-from yamlgen.shaping.file_names import failed_path, part_path, record_path, trial_path
+from yamlgen.shaping.file_names import failed_path, part_path, record_path, report_path, trial_path
 from yamlgen.shaping.output_config import CsvSettings
 from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.value_objects import JSON
 
 PRINTED: Final = "-"
 """The path of an output that is printed."""
+
+_NUMBERS: Final = re.compile(r"\[(\s[\s\d.,e+-]+)\]")
+"""A list of numbers of several lines: a text of JSON has no line break, so it is never inside one."""
 
 Written: TypeAlias = Sequence[tuple[Path, Lines, WriteOptions]]
 """Files of rows: the path, the rows, and how they are written."""
@@ -69,6 +73,7 @@ class OutputPaths:
         rows: the files of rows, in the formats of their extensions.
         failed: the failed rows, as JSONL; does not exist if none failed.
         run: the record of the run, as JSON.
+        report: its report, as an HTML page, if one is made.
         printed: the name of the output that is printed instead of written; `None` if none is.
         unchanged: the files of rows that the run left as they were, because no row finished.
     """
@@ -76,12 +81,13 @@ class OutputPaths:
     rows: tuple[RowsFile, ...]
     failed: Path
     run: Path
+    report: Path
     printed: str | None = None
     unchanged: frozenset[Path] = frozenset()
 
     @property
     def all(self) -> list[Path]:
-        """All files that the run may write."""
+        """All files that the run may write, but for its report."""
         return [*(each.path for each in self.rows), self.failed, self.run]
 
     def of(self, output: str) -> list[RowsFile]:
@@ -156,7 +162,8 @@ def output_paths(
             rows.append(RowsFile(output.name, REJECTED, rejected))
     for each in (*whole, *(file.path for file in rows)):
         _format(each)
-    return OutputPaths(tuple(rows), failed_path(whole[0]), record_path(whole[0]), printed)
+    first = whole[0]
+    return OutputPaths(tuple(rows), failed_path(first), record_path(first), report_path(first), printed)
 
 
 def check_distinct(files: Iterable[tuple[Path, str]], read: Iterable[Path] = ()) -> None:
@@ -297,8 +304,14 @@ def publish(
         staging.remove(paths.failed)
     else:
         staging.write(paths.failed, failed())
-    staging.write(paths.run, [encoded(json.dumps(dict(record()), ensure_ascii=False, indent=2) + "\n")])
+    staging.write(paths.run, [encoded(_laid_out(record()))])
     staging.replace()
+
+
+def _laid_out(record: Mapping[str, JSON]) -> str:
+    """Return a record as JSON for people, with a list of numbers on one line."""
+    text = json.dumps(dict(record), ensure_ascii=False, indent=2)
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
 def _digested(chunks: Iterable[bytes], into: hashlib._Hash) -> Iterator[bytes]:
@@ -368,9 +381,8 @@ def _format(path: Path) -> Format:
         raise UsageError(f"cannot write {near(path)}: it is a folder", code=Code.OUTPUT_PATH, hint=hint)
     found = format_of(path)
     if found is None:
-        hint = f"use one of the extensions {ENDINGS}"
         message = f"cannot write {near(path)}: it has no known extension"
-        raise UsageError(message, code=Code.UNKNOWN_FORMAT, hint=hint)
+        raise UsageError(message, code=Code.UNKNOWN_FORMAT, hint=known_endings(path))
     if problem := found.problem(path):
         code, fact, way = problem
         raise UsageError(f"cannot write {near(path)}: {fact}", code=code, hint=way)

@@ -1,4 +1,4 @@
-"""The names of the files of an output: its parts, the failed rows, the record of the run."""
+"""The names of the files of an output: its parts, the failed rows, the record of the run, and its report."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ def failed_path(path: PathT) -> PathT:
 def record_path(path: PathT) -> PathT:
     """Return the file of the record next to an output."""
     return _beside(path, f"{_stem(path)}.run.json")
+
+
+def report_path(path: PathT) -> PathT:
+    """Return the file of the report next to an output."""
+    return _beside(path, f"{_stem(path)}.report.html")
 
 
 def _stem(path: PurePath) -> str:
