@@ -16,8 +16,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pydantic.fields import FieldInfo
-
 from yamlgen import manual, model_capabilities
 from yamlgen.model_capabilities import Capabilities
 from yamlgen.pipeline import pipeline_model
@@ -183,18 +181,19 @@ class _Page:
 
     def _model(self, model: type[config_fields.FrozenModel], owner: str, level: int) -> Iterator[str]:
         """Yield the section of a model, then the subsections of its keys."""
-        named = {each.alias or name: each for name, each in model.model_fields.items() if _is_own(name, model)}
+        named = [each.alias or name for name, each in model.model_fields.items() if _is_own(name, model)]
         properties = self.schemas[model.__name__]["properties"]
         titles = {key: f"{owner}: `{key}`".removeprefix(": ") for key in named}
         inner = {key: self._named(properties[key], titles[key]) for key in named}
-        below = [key for key, each in named.items() if inner[key] or "\n\n" in (each.description or "")]
+        texts = {key: properties[key].get("description", "") for key in named}
+        below = [key for key in named if inner[key] or "\n\n" in texts[key]]
         yield inspect.cleandoc(model.__doc__ or "")
-        rows = [self._row(model, key, each, titles[key] if key in below else "") for key, each in named.items()]
+        rows = [self._row(model, key, titles[key] if key in below else "") for key in named]
         yield _HEAD + "\n".join(rows)
         for key in below:
             yield f"{'#' * (level + 1)} {titles[key]}"
-            if "\n\n" in (named[key].description or ""):
-                yield (named[key].description or "").replace("KINDS", _kind_rows())
+            if "\n\n" in texts[key]:
+                yield texts[key].replace("KINDS", _kind_rows())
             for name in inner[key]:
                 yield from self._model(_model_named(name), titles[key], level + 1)
             if key == "steps":
@@ -207,11 +206,12 @@ class _Page:
         self.titles.update(dict.fromkeys(new, title))
         return new
 
-    def _row(self, model: type[config_fields.FrozenModel], key: str, each: FieldInfo, title: str) -> str:
+    def _row(self, model: type[config_fields.FrozenModel], key: str, title: str) -> str:
         schema = self.schemas[model.__name__]
         part = schema["properties"][key]
-        meaning = " ".join((each.description or "").partition("\n\n")[0].split())
-        if "\n\n" in (each.description or ""):
+        meaning, more, _ = part.get("description", "").partition("\n\n")
+        meaning = " ".join(meaning.split())
+        if more:
             meaning = re.split(r"(?<=\.) (?=[A-Z])", meaning)[0]
         default = part.get("default")
         shown = "" if default in (None, {}, "") else f"`{default if isinstance(default, str) else json.dumps(default)}`"

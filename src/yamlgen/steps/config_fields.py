@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, field_validator
 
 from yamlgen.model_capabilities import LEAST_BUDGET
+from yamlgen.steps.field_docstrings import docstrings_of
 
 _MAX_TOKENS: Final = 4096
 MOST_CONCURRENCY: Final = 1000
@@ -39,7 +40,17 @@ Cache: TypeAlias = Literal["5m", "1h"]
 class FrozenModel(BaseModel):
     """A mapping of the language: frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Return the model's JSON Schema, in which the docstrings of the fields describe the properties."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        docstrings = docstrings_of(cls)
+        for name in cls.model_fields.keys() & docstrings.keys():
+            properties[cls.model_fields[name].alias or name]["description"] = docstrings[name]
+        return schema
 
 
 class FileText(FrozenModel):
