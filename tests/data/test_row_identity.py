@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yamlgen.canonical_json import canonical
-from yamlgen.data.row_identity import id_identity, id_name, id_of, number_of, row_name
+from yamlgen.data.row_identity import full_row_name, id_identity, id_name, id_of, number_of, row_name
 from yamlgen.data.row_identity import identities as names_of
 from yamlgen.data.source import Source
 from yamlgen.errors import UsageError
@@ -121,6 +121,21 @@ def test_a_name_of_an_id_means_it(value):
 def test_how_messages_name_a_row(index, value, named):
     """By its id, in quotes where it has to be; by its number, from 1, where there is none, or a long one."""
     assert row_name(index, value) == named
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (None, "row 5"),
+        (5, "row 5"),
+        (12, "row 5 (id 12)"),
+        ("r-1", "row 5 (id r-1)"),
+        ("x" * 61, f"row 5 (id {'x' * 59}…)"),
+    ],
+)
+def test_how_pages_name_a_row(value, named):
+    """By its number, from 1, and its id, if that says more."""
+    assert full_row_name(4, value) == named
 
 
 @pytest.mark.parametrize("name", ["NaN", "Infinity", "1e999", "[" * 100_000, "9" * 10_000, "true", "{}", "\ud800"])

@@ -37,6 +37,7 @@ steps:
     prompt: "A {{{{ matrix.tone }}}} line on {{{{ row.town }}}}: {{{{ steps.facts | tojson }}}}."
 output: {{path: out/towns.jsonl}}
 """
+ROWS = 30
 NAMES = ("after-receive", "a random moment")
 MOMENTS = [moment for moment in seeded(9, seed=11) if moment[0] in NAMES]
 """`durability.py` has the others, and many of them; here it is the middle of a row's items that counts."""
@@ -48,19 +49,19 @@ def fanned(tmp_path_factory, fork_server):
     folder = tmp_path_factory.mktemp("fanned")
     with pytest.MonkeyPatch.context() as patch, serving(simulator()) as server:
         patch.setattr(killed_pipeline, "PIPELINE", PIPELINE)
-        yield KillScenario(fork_server, server, folder / "kill_scenario")
+        yield KillScenario(fork_server, server, folder / "kill_scenario", ROWS)
 
 
 def test_the_reference_asks_for_each_item(fanned):
     """The undisturbed run asks for all items, combinations and samples, with null items and failed rows among them."""
     good, failed = (text.decode() for text in fanned.reference.outputs)
-    assert fanned.reference.requests > 60 * (3 + 4)
+    assert fanned.reference.requests > ROWS * (3 + 4)
     assert '"facts": [null, ' in good
     assert len(failed.splitlines()) > 3
     folder = fanned.folder / "reference"
     counts = "count(*) - count(DISTINCT request), count(*) - count(DISTINCT key)"
     ((equal, same),) = look(folder, f"SELECT {counts} FROM attempt WHERE step = 'line'")  # noqa: S608 - its own words
-    assert (equal, same) == (60 * 2, 0)
+    assert (equal, same) == (ROWS * 2, 0)
 
 
 @pytest.mark.parametrize(("name", "random"), MOMENTS, ids=[f"{at}-{name}" for at, (name, _) in enumerate(MOMENTS)])

@@ -9,8 +9,8 @@ from counted_runs import ScriptedReplies
 from yamlgen.errors import Code
 from yamlgen.exit_codes import ExitCode
 
-COUNT = 200
-ROWS = [{"id": number, "town": f"Oslo {number}", "note": "x" * 5000} for number in range(COUNT)]
+COUNT = 40
+ROWS = [{"id": number, "town": f"Oslo {number}", "note": "x" * 25_000} for number in range(COUNT)]
 """A megabyte, of which a run that asks for few rows at once has read a quarter at its beginning."""
 
 PREVIOUS = "the output of the run before\n"
@@ -75,7 +75,7 @@ NEW = [*reversed(ROWS), {"id": COUNT, "town": "Oslo new", "note": ""}]
 SWAPS = {
     "another file": lambda path: replaced(path, NEW),
     "sorted again": lambda path: path.write_text(lines(reversed(ROWS))),
-    "ids twice": lambda path: replaced(path, [*ROWS[:100], *ROWS[:100]]),
+    "ids twice": lambda path: replaced(path, [*ROWS[: COUNT // 2], *ROWS[: COUNT // 2]]),
     "shorter": lambda path: os.truncate(path, path.stat().st_size - 1),
     "gone": lambda path: path.unlink(),
 }
