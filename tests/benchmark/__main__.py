@@ -2,7 +2,7 @@
 
 Whole processes, in fresh folders below TMPDIR (which should be on a disk, as a store is), against servers in processes
 of their own. What is compared runs in turn, and the median of the ratios is told. Without names everything is measured
-but `batches`, `compared`, `memory`, `outputs` and `parquet`, which take minutes each: name them, or say `--all`.
+but `batches`, `compared`, `memory`, `outputs`, `parquet` and `report`, which take minutes: name them, or say `--all`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from kept import measure_memory, measure_rerun, measure_share
 from limits import measure_hang, measure_quota, measure_rates, measure_squall, measure_storm
 from posted import measure_batches
 from recorded import measure_recorded
+from reported import measure_report
 from retries import measure_retries
 from shaped import measure_outputs
 from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
@@ -49,8 +50,9 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "outputs": measure_outputs,
     "memory": measure_memory,
     "parquet": measure_parquet,
+    "report": measure_report,
 }
-_LONG: Final = ("batches", "compared", "memory", "outputs", "parquet")
+_LONG: Final = ("batches", "compared", "memory", "outputs", "parquet", "report")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -78,8 +78,13 @@ def rerun(rows: int) -> list[Took]:
         return [run(YAMLGEN, "run", str(path), "--offline", "--progress", "none", "--quiet") for _ in range(2)]
 
 
-def fill(pipeline: Path) -> None:
-    """Put an answer of the first step for every row into the store of a pipeline, as a run would have kept it."""
+def fill(pipeline: Path, answer: Callable[[int], str] = lambda _: '{"label": "a"}') -> None:
+    """Put an answer of the first step for every row into the store of a pipeline, as a run would have kept it.
+
+    Args:
+        pipeline: the pipeline.
+        answer: what the model answers to a row, by its position.
+    """
     loaded = load(pipeline)
     plan = loaded.plan()
     step = plan.steps[0]
@@ -88,25 +93,24 @@ def fill(pipeline: Path) -> None:
     error_context = ErrorContext(asked.model, PUBLIC_URL, "ANTHROPIC_API_KEY", "")
     structured = StructuredOutput(step.name, step.schema, asked.settings, asked.mode)
     model = ClaudeModel(None, asked.settings, error_context, structured=structured)
-    response = packed(
-        {
-            "id": "msg_filled",
-            "type": "message",
-            "role": "assistant",
-            "model": asked.model,
-            "content": [{"type": "text", "text": '{"label": "a"}'}],
-            "stop_reason": "end_turn",
-            "stop_sequence": None,
-            "usage": {"input_tokens": 300, "output_tokens": 10},
-        }
-    )
+    response = {
+        "id": "msg_filled",
+        "type": "message",
+        "role": "assistant",
+        "model": asked.model,
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 300, "output_tokens": 10},
+    }
     with locked_connection(place, "filling") as connection, open_session(place, ReusePolicy()):
         keys = AnswerKeys(PUBLIC_URL, plan.runtime.api_version)
 
-        def answers() -> Iterator[tuple[bytes, bytes]]:
-            for row in loaded.source.rows(None, plan.columns):
+        def answers() -> Iterator[tuple[bytes, bytes, bytes]]:
+            for number, row in enumerate(loaded.source.rows(None, plan.columns)):
                 body = model.request(step.prompt({"row": row.row, "params": plan.params, "steps": {}}))
-                yield keys.keys(body, replace(UNOBSERVED, identity=row.identity))[0], packed(body)
+                content = [{"type": "text", "text": answer(number)}]
+                key = keys.keys(body, replace(UNOBSERVED, identity=row.identity))[0]
+                yield key, packed(body), packed({**response, "content": content})
 
         connection.execute("BEGIN")
         connection.executemany(
@@ -114,7 +118,7 @@ def fill(pipeline: Path) -> None:
             "input_tokens, output_tokens, cache_creation_input_tokens, cache_read_input_tokens, cost, seconds, "
             "request_characters) "
             "VALUES (?, 0, 'label', '2026-11-22', ?, ?, '', '', 'end_turn', 300, 10, 0, 0, 0, 1, 900)",
-            ((key, request, response) for key, request in answers()),
+            answers(),
         )
         connection.execute("COMMIT")
 

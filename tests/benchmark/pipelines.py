@@ -63,6 +63,19 @@ def many(folder: Path, rows: int) -> Path:
     return path
 
 
+def drawn(folder: Path, rows: int) -> Path:
+    """The step of `label` over `rows` rows, with a draw and a computed value beside it."""
+    path = label(folder, rows)
+    more = (
+        "  tone:\n    kind: draw\n"
+        "    draws: {voice: {choices: [dry, warm], weights: [2, 1]}, words: {integer: [5, 60]}}\n"
+        "  sum:\n    kind: compute\n"
+        "    values: {total: steps.label.score + steps.tone.words, size: steps.label.reason | length}\n"
+    )
+    path.write_text(_LABEL.replace("output: {path: out.jsonl}", f"{more}output: {{path: out.jsonl}}"), encoding="utf-8")
+    return path
+
+
 def long(folder: Path) -> Path:
     """A valid pipeline of about 2,000 lines: 140 steps with schemas, each referring to the one before."""
     lines = ["version: 1", "models: {m: {id: claude-haiku-5-5}}", "input: {rows: [{text: a}]}", "steps:"]
