@@ -158,10 +158,11 @@ class KillScenario:
     fork_server: ForkServer
     server: CountingSimulator
     folder: Path
+    rows: int = ROWS
     reference: Reference = None
 
     def __post_init__(self):
-        folder = lay_out(self.folder / "reference", self.server.url)
+        folder = lay_out(self.folder / "reference", self.server.url, self.rows)
         ended = self.run(folder)
         self.reference = Reference(outputs(folder), self.server.asked, ended.code)
         assert ended.code == 1, ended.err
@@ -178,7 +179,7 @@ class KillScenario:
 
     def run_with_kills(self, name, *kills):
         """Run with kills, one run each, then undisturbed, then once more; everything promised is checked on the way."""
-        folder, told = lay_out(self.folder / name, self.server.url), KillCounts()
+        folder, told = lay_out(self.folder / name, self.server.url, self.rows), KillCounts()
         for kill in kills:
             self._one(folder, kill, told)
         before, held = self.server.asked, kept(folder)
@@ -238,7 +239,7 @@ class KillScenario:
         for name, new in zip(FILES, self.reference.outputs, strict=False):
             assert (folder / name).read_bytes() in (PREVIOUS, new), name
         record = (folder / FILES[2]).read_bytes()
-        assert record == PREVIOUS or json.loads(record)["rows"]["input"] == ROWS
+        assert record == PREVIOUS or json.loads(record)["rows"]["input"] == self.rows
 
     def _check_end(self, folder):
         assert outputs(folder) == self.reference.outputs

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error: the run was asked to stop
@@ -99,3 +100,14 @@ class Cancellation:
         except TimeoutError:
             return
         self.check_sending()
+
+
+async def whole(work: Coroutine[Any, Any, None], hurry: Callable[[], object] = bool) -> None:
+    """Await work that must not be interrupted: a cancellation calls `hurry`, and still waits for the end."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            hurry()
+    task.result()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-KEY_SHAPE = re.compile(r"sk-ant-[A-Za-z0-9_\-]+")
+_BEGINNING = "sk-ant-"
+KEY_SHAPE = re.compile(rf"{_BEGINNING}[A-Za-z0-9_\-]+")
 """The form of an API key."""
 
 _SHORTEST_SECRET = 6
@@ -23,4 +24,4 @@ def is_secret(key: str) -> bool:
 
 def redact(text: str) -> str:
     """Return `text` without anything that looks like an API key."""
-    return KEY_SHAPE.sub(f"sk-ant-{HIDDEN}", text)
+    return KEY_SHAPE.sub(f"{_BEGINNING}{HIDDEN}", text) if _BEGINNING in text else text

@@ -22,4 +22,6 @@ def visible(text: str) -> str:
 
     Line feeds and tabs are kept. A string that was escaped before does not change.
     """
+    if text.isascii() and text.isprintable():  # most texts, and much faster
+        return text
     return _UNFIT.sub(lambda found: json.dumps(found[0])[1:-1], text)

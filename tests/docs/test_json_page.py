@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import is_dataclass
+from typing import get_args, get_origin, get_type_hints
 
 import pytest
 
@@ -11,6 +13,7 @@ from manual_pages import DOCS
 from threaded_simulator import serving
 from yamlgen.diagnostics import Mark
 from yamlgen.events import BatchEnded, BatchPosted, RunStarted
+from yamlgen.profiles.run_profile import RunProfile
 from yamlgen.reports.report import Report
 from yamlgen.simulator.server import Simulator
 from yamlgen.testing.verdicts import CaseVerdict, Flaw, Miss, TestReport, Verdict
@@ -118,7 +121,7 @@ def outputs(tmp_path, monkeypatch, call):
     made["An estimate"] = printed("plan", "notes.yaml", "--simulate", "--output-format", "json")
     made["An estimate"] += printed("plan", "notes.yaml", "--output-format", "json")
     run = ("run", "notes.yaml", "--simulate", *FAULTS, "--output-format", "json")
-    made["A run"] = printed(*run, "--lock")
+    made["A run"] = printed(*run, "--lock", "--report")
     made["A run"] += printed(*run, "--fresh", "--max-failures", "0")
     made["An estimate"] += printed("plan", "notes.yaml", "--simulate", "--fresh", *FAULTS, "--output-format", "json")
     (tmp_path / "tales.yaml").write_text(CHAIN, encoding="utf-8")
@@ -134,6 +137,9 @@ def outputs(tmp_path, monkeypatch, call):
     made["The record of a run"] = printed("runs", "show", "--json") + records
     made["One row"] = [row for each in "abcd" for row in printed("runs", "show", "notes.yaml", "--row", each, "--json")]
     made["Failures"] = printed("runs", "failed", "notes.yaml", "--json")
+    other = made["A list of runs"][0]["runs"][0]["run"]
+    made["A report"] = printed("report", "notes.yaml", "--against", other, "--output-format", "json")
+    made["A report"] += printed("report", "notes.yaml", "--no-text", "--output-format", "json")
     return made
 
 
@@ -152,7 +158,24 @@ def test_every_key_is_on_the_page(outputs):
     """What the commands print is on the page with its type; everything else on the page depends on chance."""
     assert all(outputs.values())
     missing = {title: check(title, values) - CHANCE.get(title, set()) for title, values in outputs.items()}
+    del missing["A report"]  # the next test says which keys it has
     assert not any(missing.values())
+
+
+def members(kind, key=""):
+    """The keys that the values of a type have, as the page writes them, and those of what is in them."""
+    if is_dataclass(kind):
+        for name, each in get_type_hints(kind).items():
+            yield f"{key}.{name}".lstrip(".")
+            yield from members(each, f"{key}.{name}")
+    else:
+        for each in get_args(kind):
+            yield from members(each, f"{key}[]" if get_origin(kind) is tuple else key)
+
+
+def test_every_key_of_a_report_is_one():
+    """The page has no key that the numbers of a report cannot have."""
+    assert table("A report").keys() - {"version"} <= set(members(RunProfile))
 
 
 def test_every_key_of_batches_is_on_the_page(small, call, monkeypatch):

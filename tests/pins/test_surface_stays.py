@@ -25,6 +25,7 @@ VALID = [path.name for path in sorted((ROOT / "tests" / "cases" / "valid").glob(
 CHANGING = [
     (re.compile(r"\d{8}T\d{6}-[0-9a-f]+"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)?"), "TIME"),
+    (re.compile(r'("timeline": )\{[^}]*\}'), r"\1..."),
     (
         re.compile(
             r'("(?:seconds|most_in_flight|rate|yamlgen|anthropic|instructor|python|commit|simulator)": )[^,}\]]+'

@@ -64,6 +64,18 @@ def row_name(index: int, id: JSON) -> str:  # noqa: A002 - the word that the YAM
     return f"row {told}" if len(told) <= LONGEST else f"row {index + 1} ({told[: LONGEST - 1]}…)"
 
 
+def full_row_name(index: int, id: JSON) -> str:  # noqa: A002
+    """Return the name of a row where rows are numbered: `row 3 (id a-7)`, or `row 3` if its id says no more.
+
+    Args:
+        index: its position, from 0.
+        id: its id; `None` if the input has none. A long one is cut.
+    """
+    number, name = str(index + 1), "" if id is None else id_name(id)
+    name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    return f"row {number}" if name in ("", number) else f"row {number} (id {name})"
+
+
 def id_name(id: JSON) -> str:  # noqa: A002
     """Return an id as messages show it and users may write it: quoted and escaped if it has special characters."""
     if isinstance(id, str) and _PLAIN.fullmatch(id):
