@@ -19,6 +19,8 @@ DRAWS = {
     "one": {"number": [3, 3]},
     "half": {"number": [0, 1], "decimals": 0},
     "fine": {"number": [-1, 1], "decimals": 3},
+    "near": {"number": [1_000_000, 1_000_001]},
+    "whole": {"number": [1_200_000, 1_200_007], "decimals": 0},
     "day": {"date": ["2026-01-01", "2026-12-31"]},
     "long": {"given": "mood", "cases": {"angry": {"integer": [1, 2]}}, "otherwise": {"choices": ["x", "y"]}},
 }

@@ -59,6 +59,15 @@ def test_numbers_are_spread_as_counted_by_hand(numbers):
     assert dict(runs(ordered)) == Counter(expected)
 
 
+def test_integers_that_floats_round_are_not_taken_for_equal():
+    """Which of them is the most frequent, and how many there are, is not said; of smaller ones it is."""
+    large, small = (fields([{"x": 10**size + number} for number in range(30)])["x"] for size in (18, 15))
+    assert (large.kind, large.distinct, large.mode, large.other) == ("number", None, None, 30)
+    assert (small.distinct, small.mode.count, small.other) == (30, 1, 30)
+    larger = fields([{"x": -(10**306) * number} for number in range(30)])["x"]
+    assert (larger.measured, larger.distinct, larger.mode) == (1, None, None)
+
+
 @given(st.lists(SCALARS, min_size=1))
 def test_values_are_counted_as_by_hand(values):
     """Nulls, values of any kind, and how many are left out."""

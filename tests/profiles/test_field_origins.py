@@ -14,6 +14,8 @@ STEPS = {
         "for_each": "steps.drafts",
         "values": {"number": "item_index + 1", "text": "item", "who": "steps.who.mood", "language": "params.language"},
     },
+    "top": {"kind": "compute", "when": "row.id", "value": "steps.candidate[0].text"},
+    "named": {"kind": "compute", "value": "row.name"},
     "best": {"kind": "compute", "values": {"chosen": "steps.candidate[0]", "title": "'A'", "last": "steps.second"}},
 }
 COLUMNS = {
@@ -25,6 +27,7 @@ COLUMNS = {
     "chosen": [{"role": "'assistant'", "content": "steps.best.chosen"}],
     "either": "steps.second or steps.tidy",
     "position": "item_index",
+    "top": "steps.top",
 }
 ABOUT = {
     "lock": {"steps": {name: {"kind": keys["kind"]} for name, keys in STEPS.items()}},
@@ -56,6 +59,8 @@ MADE, GIVEN = Authorship(made=True), Authorship(made=False)
         ("candidate[].language", GIVEN),
         ("best.chosen.text", MADE),
         ("best.title", GIVEN),
+        ("top", Authorship(made=True, skipped=True)),
+        ("named", GIVEN),
         ("best.last", Authorship(made=True, skipped=True)),
         ("drafts_thinking", GIVEN),
         ("added_by_something", MADE),
@@ -78,6 +83,7 @@ def test_values_of_steps(output, name, origin):
         ("chosen[].content", Authorship(made=True, skipped=True)),  # a part of `best` may be skipped
         ("either", Authorship(made=True, skipped=True)),
         ("position", GIVEN),
+        ("top", Authorship(made=True, skipped=True)),
     ],
 )
 def test_columns_of_an_output(name, origin):

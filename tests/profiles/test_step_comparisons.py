@@ -1,5 +1,6 @@
 """How samples agree, and numbers by draws and axes: against naive computing from what the run wrote."""
 
+import pickle
 import statistics
 from collections import Counter, defaultdict
 from itertools import combinations
@@ -8,6 +9,11 @@ import pytest
 
 import profiled_fields as pipelines
 import yamlgen
+from scanned_rows import row as scanned
+from scanned_rows import step
+from yamlgen.profiles.fields.number_groups import GroupObserver
+from yamlgen.profiles.fields.sample_agreement import AgreementObserver
+from yamlgen.profiles.step_values import StepShape
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +119,19 @@ def test_items_are_grouped_by_what_they_were_made_for(tmp_path):
         for look in looks[0]
     }
     assert {group.value: group.mean for group in found["seen[].size", "looks.light"].groups} == pytest.approx(means)
+
+
+def test_names_that_are_data_take_no_memory():
+    """An observer of rows that all have names of their own does not grow beyond its maximum number of fields."""
+    mood, votes = StepShape("mood", "draw", None, (), None), StepShape("votes", "generate", None, (), 2)
+    shapes = {"mood": mood, "votes": votes}
+    sizes = []
+    for count in (500, 1000):
+        observers = AgreementObserver(shapes), GroupObserver(shapes)
+        for number in range(count):
+            made = step([{f"key {number}": 1}] * 2)
+            for observer in observers:
+                observer.add(scanned(number, mood=step({"tone": "dry"}), votes=made))
+        sizes.append([len(pickle.dumps(observer)) for observer in observers])
+        assert len(observers[0].agreements()) == 100
+    assert sizes[0] == sizes[1]

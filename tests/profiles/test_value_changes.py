@@ -103,3 +103,12 @@ def test_nested_fields_are_compared_by_their_paths():
     observer = ChangeObserver(["a.b", "a.c"], frozenset())
     observer.add(1, [{"a": {"b": 1, "c": "x"}}], observer.text([{"a": {"b": 2, "c": "x"}}]))
     assert [each.changed for each in observer.changes()] == [1, 0]
+
+
+def test_an_object_is_not_null():
+    """A field that is an object in one run and null in the other differs; two objects differ in their members."""
+    observer = ChangeObserver(["a", "a.b"], frozenset())
+    observer.add(1, [{"a": {"b": None}}], observer.text([{"a": None}]))
+    observer.add(2, [{"a": {"b": 1}}], observer.text([{"a": {"b": 2}}]))
+    observer.add(3, [{"a": {"b": None}}], observer.text([{"a": {}}]))
+    assert [each.rows for each in observer.changes()] == [(1, 3), (2,)]

@@ -1,5 +1,7 @@
 """Which keyword a value breaks is read off the words of the validator, whatever the value is."""
 
+import time
+
 import pytest
 
 from yamlgen.schemas.author_schema import json_schema
@@ -74,3 +76,10 @@ def test_the_place_is_the_same_for_all_items():
 def test_other_errors_are_about_no_keyword(words):
     """Neither those of a check, nor those of an answer that is no JSON."""
     assert broken_rule_in(words) == BrokenRule()
+
+
+def test_words_that_only_look_like_a_path_take_no_time():
+    """A name of a property may be anything; the search for the end of a path is limited."""
+    started = time.process_time()
+    assert broken_rule_in("$." * 200_000) == BrokenRule()
+    assert time.process_time() - started < 1

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from yamlgen.profiles.fields.field_profile import Bin, Quantiles, ValueCount
+from yamlgen.profiles.fields.number_tally import quantiles
 from yamlgen.reports.report import alike
 from yamlgen.schemas.broken_rules import broken_rule_in
 from yamlgen.store.row_scan import ScannedRow, ScannedStep
@@ -269,11 +270,10 @@ class _Latencies:
 
     def quantiles(self) -> Quantiles | None:
         """Return the quantiles; `None` without any seconds."""
-        if not self._seconds:
+        kept = quantiles(sorted(self._seconds))
+        if kept is None:
             return None
-        ordered = sorted(self._seconds)
-        ranks = (max(0, -(-len(ordered) * percent // 100) - 1) for percent in (5, 50, 95))
-        told = (ordered[0], *(ordered[rank] for rank in ranks), self._longest)
+        told = (kept.least, kept.p5, kept.p50, kept.p95, self._longest)
         return Quantiles(*(round(seconds, _DIGITS) for seconds in told))
 
     def bins(self) -> tuple[Bin, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from yamlgen.errors import Code
 from yamlgen.expressions.references import OF_STEPS
+from yamlgen.reports.value_lines import scalars
 from yamlgen.store.row_scan import ScannedRow, ScannedStep
 from yamlgen.store.run_reader import RunEntry
 from yamlgen.store.stored_results import StoredAttempt
@@ -130,11 +130,10 @@ class FactReader:
         own = [each for each in step.attempts if each.run == self._run and each.number not in self._paid]
         self._paid.update(each.number for each in own)
         costs = [each.cost for each in own if each.cost is not None]
-        is_missing = step.error is not None and step.error["code"] == Code.NOT_STORED
         return StepFacts(
             name,
             kind,
-            "missing" if is_missing else step.status,
+            step.status,
             step.value,
             error=step.error and _told(step.error),
             failed_items=tuple({"case": each["case"], **_told(each)} for each in step.failed_items),
@@ -148,7 +147,8 @@ class FactReader:
 def _reason(written: Mapping[str, Any], absent: Sequence[str]) -> str:
     """Return why a step was skipped, from its keys in the pipeline as it ran, and the steps without a value."""
     when = written.get("when")
-    read = " ".join(_texts([each for key, each in written.items() if key != "when"]))
+    others = scalars([each for key, each in written.items() if key != "when"])
+    read = " ".join(each for each in others if isinstance(each, str))
     hidden = [f"`{name}`" for name in absent if _names(read, name) and not (when and _names(when, name))]
     false = f"`when` is false: `{when}`" if when else ""
     unread = f"it reads {', '.join(hidden)}, which {'has' if len(hidden) == 1 else 'have'} no value" if hidden else ""
@@ -159,14 +159,6 @@ def _names(source: str, step: str) -> bool:
     """Whether templates or expressions name a step."""
     name = re.escape(step)
     return bool(re.search(rf"\b(?:{'|'.join(OF_STEPS)})(?:\.{name}\b|\[['\"]{name}['\"]\])", source))
-
-
-def _texts(value: JSON) -> Iterator[str]:
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
-    elif isinstance(value, str):
-        yield value
 
 
 def _told(error: Mapping[str, Any]) -> dict[str, JSON]:

@@ -62,6 +62,15 @@ def column_lines(columns: Mapping[str, JSON]) -> tuple[ValueLine, ...]:
     return (*lines, *([_rest(more, "column")] if more > 0 else []))
 
 
+def scalars(value: JSON) -> Iterator[JSON]:
+    """Yield all that is not a mapping or a list in a value."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from scalars(each)
+    else:
+        yield value
+
+
 def clean(text: str) -> str:
     """Return a text without API keys, and with control characters as escapes."""
     return visible(redact(text))

@@ -12,7 +12,10 @@ from typing import Final, NamedTuple
 
 from yamlgen.value_objects import JSON
 
-_PATH: Final = re.compile(r"(\$(?:[.\[].*?)?): (.*)", re.DOTALL)
+_PATH: Final = re.compile(r"(\$(?:[.\[].*?)?): ", re.DOTALL)
+_MOST_PATH: Final = 2000
+"""A path ends within so many characters: the time of the search grows with their square, and names may be long."""
+
 _INDEX: Final = re.compile(r"\[\d+\]")
 _VALUE: Final = json.JSONDecoder()
 _FIRST: Final = (
@@ -65,10 +68,10 @@ class BrokenRule(NamedTuple):
 
 def broken_rule_in(words: str) -> BrokenRule:
     """Return the first keyword of a schema that an error is about; an empty one if it is about none."""
-    found = _PATH.search(words)
+    found = _PATH.search(words, 0, _MOST_PATH)
     if found is None:
         return BrokenRule()
-    place, told = _INDEX.sub("[]", found[1]), found[2]
+    place, told = _INDEX.sub("[]", found[1]), words[found.end() :]
     keyword, value = _keyword(told)
     if keyword == "required" and isinstance(value, str):
         place = f"{place}.{value}"

@@ -354,5 +354,5 @@ def _partly(side: ComparedSide) -> str:
 
 
 def _told(value: JSON) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) and value.strip() else json.dumps(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -35,6 +35,9 @@ _MOST_PAIRS: Final = 4096
 _OFTEN: Final = 3
 """How often each value of a field that is no choice must come on average to be in a table."""
 
+_OBJECT: Final[JSON] = {"": None}
+"""Stands for any object with members: these are compared one by one. It is unlike null."""
+
 _NUMERIC: Final = "-0123456789"
 _DIGEST: Final = "~"
 _ITEM: Final = "\x1e"
@@ -230,10 +233,10 @@ def _flatten(value: Mapping[str, JSON], name: str, found: dict[str, JSON]) -> No
     """Add the values inside of a mapping, each by its path."""
     for key, each in value.items():
         path = f"{name}.{key}" if name else key
+        found[path] = each
         if isinstance(each, dict) and each:
+            found[path] = _OBJECT
             _flatten(each, path, found)
-        else:
-            found[path] = each
 
 
 def _text(value: JSON) -> str:

@@ -184,7 +184,7 @@ def _shares_of(rule: Mapping[str, JSON]) -> _Shares | None:
         if (decimals := rule.get("decimals")) is not None:
             unit = 10**decimals
             first, last = grid(least, most, decimals)
-            return _even(first, last, lambda number: round(number * unit), lambda place: f"{place / unit:g}")
+            return _even(first, last, lambda number: round(number * unit), lambda place: f"{place / unit:.15g}")
         width = (most - least) / _BARS
         if not _FINEST * max(abs(least), abs(most)) < width < math.inf:
             return None  # too few different numbers to be spread evenly, or too large to be divided
@@ -192,7 +192,7 @@ def _shares_of(rule: Mapping[str, JSON]) -> _Shares | None:
             0,
             _BARS - 1,
             lambda number: int((number - least) / width),
-            lambda bar: f"{least + bar * width:g} to {least + (bar + 1) * width:g}",
+            lambda bar: f"{least + bar * width:.12g} to {least + (bar + 1) * width:.12g}",
         )
     return None
 

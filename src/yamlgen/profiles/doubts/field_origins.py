@@ -50,10 +50,9 @@ class FieldOrigins:
             known = self._paths.get(name, Authorship(made=True))
             self._paths[name] = Authorship(made=known.made and found.made, skipped=known.skipped or found.skipped)
         if not columns:
-            self._paths |= {name: self._of_step(name) for name in self._steps if self._kinds.get(name) != "compute"}
-            self._paths |= {
-                f"{name}_thinking": Authorship(made=False) for name in self._steps
-            }  # null without a thought
+            self._paths |= {name: self._of_step(name) for name in self._steps}
+            unthought = Authorship(made=False)  # null without a thought
+            self._paths |= {f"{name}_thinking": unthought for name in self._steps}
             self._paths |= {"item": self._origin(items, None)} if items else {}
 
     def of(self, name: str) -> Authorship:
@@ -62,7 +61,7 @@ class FieldOrigins:
         return Authorship(made=True) if at is None else self._paths[at]
 
     def _own_leaves(self) -> Iterator[tuple[str, str]]:
-        """Yield the fields of the compute steps, each with its expression."""
+        """Yield the fields of the compute steps with several expressions, each with its own."""
         for step, keys in self._steps.items():
             for name, source in (keys.get("values") or {}).items():
                 yield f"{step}[].{name}" if keys.get("for_each") else f"{step}.{name}", source
@@ -73,7 +72,8 @@ class FieldOrigins:
         skipped = "when" in keys
         if kind != "compute":
             return Authorship(made=kind in _MADE, skipped=skipped)
-        found = [self._origin(each, keys.get("for_each")) for each in (keys.get("values") or {}).values()]
+        sources = [keys["value"]] if "value" in keys else (keys.get("values") or {}).values()
+        found = [self._origin(each, keys.get("for_each")) for each in sources]
         return Authorship(any(each.made for each in found), skipped or any(each.skipped for each in found))
 
     def _origin(self, source: str, items: str | None) -> Authorship:

@@ -9,7 +9,7 @@ from typing import Final
 from yamlgen.expressions.evaluation import parse_expression
 from yamlgen.expressions.syntax_trees import members_read
 from yamlgen.profiles.doubts.suspicions import Suspicion
-from yamlgen.reports.value_lines import clean
+from yamlgen.reports.value_lines import clean, scalars
 from yamlgen.store.row_scan import ScannedRow
 from yamlgen.suggestions import listing
 from yamlgen.value_objects import JSON
@@ -94,7 +94,8 @@ class ColumnObserver:
             if step["columns"] is None:
                 return
             known.update(step["columns"])
-        trees = [parse_expression(source) for part in _parts(resolved) for source in _texts(part)]
+        sources = (each for part in _parts(resolved) for each in scalars(part) if isinstance(each, str))
+        trees = list(map(parse_expression, sources))
         known.update(members_read(trees, _ROW, self._names))
         yield from (name for name in self._names if name not in known)
 
@@ -105,11 +106,3 @@ def _parts(resolved: Mapping[str, JSON]) -> Iterator[JSON]:
     for output in (resolved.get("outputs") or {"": resolved.get("output") or {}}).values():
         yield [output.get(key) for key in ("for_each", "where", "unique", "columns", "exclude")]
         yield (output.get("split") or {}).get("by")
-
-
-def _texts(value: JSON) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)

@@ -103,10 +103,12 @@ class Field:
         kinds: for `mixed`, how many values are `text`, `number`, `boolean`, `list`, `object`; else empty.
         values: the most frequent values, at most 12: of a choice also those that never came, which are last; of a
             text those that came more than once; of a number only if it has at most 12 different values.
-        distinct: how many different values there are, without null; `None` if they were not counted to the end.
+        distinct: how many different values there are, without null; `None` if they were not counted to the end, or if
+            there are more than 12 numbers, of which one is an integer beyond 2**53, which floats round.
         other: how many values that are not null `values` leaves out.
         unseen: how many values of a choice never came.
-        mode: of numbers with more than 12 different values, the one that comes most often; else `None`.
+        mode: of numbers with more than 12 different values, the one that comes most often; else, and if floats
+            round one of them or it is too large for sums, `None`.
         quantiles: of the numbers, of the lengths of texts in characters, or of the lengths of lists.
         mean: the mean of the same.
         bins: the histogram of the same; at most 20 bars.

@@ -148,11 +148,16 @@ class FieldTally:
         made = replace(found, kind="number", bounds=self._number_bounds.bounds())
         if not self._few_numbers.lost:
             return _measured(_valued(made, self._few_numbers), numbers)
+        made = _measured(replace(made, other=self._number_count), numbers)
+        if numbers.count < self._number_count or not numbers.is_exact:
+            return made
         counts = list(runs(numbers.ordered()))
-        distinct = len(counts) if numbers.measured == self._number_count else None
-        often, share = max(counts, key=lambda each: each[1], default=(0.0, 0))
-        mode = ValueCount(often, round(share * self._number_count / max(1, numbers.measured)))
-        return _measured(replace(made, distinct=distinct, other=self._number_count, mode=mode), numbers)
+        often, share = max(counts, key=lambda each: each[1])
+        return replace(
+            made,
+            distinct=len(counts) if numbers.measured == self._number_count else None,
+            mode=ValueCount(often, round(share * self._number_count / numbers.measured)),
+        )
 
     def _mixed(self, found: Field, kinds: dict[str, int]) -> Field:
         tallies = (self._choices, self._booleans, self._few_numbers)

@@ -132,17 +132,14 @@ class GroupObserver:
         for path, number in _numbers(value, name):
             for source, label in by.items():
                 at = (path, source)
-                if at not in self._grouped:
-                    self._grouped[at] = _Grouped(self._is_axis(source), number) if self._has_room() else None
-                grouped = self._grouped[at]
+                if at not in self._grouped and len(self._grouped) < _MOST_PAIRS:
+                    self._grouped[at] = _Grouped(self._is_axis(source), number)
+                grouped = self._grouped.get(at)
                 if grouped is not None and not grouped.add(label, number):
                     self._grouped[at] = None
 
     def _is_axis(self, source: str) -> bool:
         return bool(self._shapes[source.partition(".")[0]].axes)
-
-    def _has_room(self) -> bool:
-        return len(self._grouped) < _MOST_PAIRS
 
     def groups(self) -> tuple[GroupedNumbers, ...]:
         """Return the numbers that have two groups or more, those first whose groups differ most."""

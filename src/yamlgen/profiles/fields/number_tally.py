@@ -16,6 +16,9 @@ MOST_MEASURED: Final = 250_000
 """How many numbers a tally keeps: of more, a random choice."""
 
 MOST_BINS: Final = 20
+_LARGEST_EXACT: Final = 2**53
+"""Larger integers are rounded to floats, so that different ones may become equal."""
+
 _LARGEST: Final = 1e300
 _LEAST_SPAN: Final = 1e-300
 _MOST_SPAN: Final = 1e300
@@ -37,6 +40,8 @@ class NumberTally:
         self._sum = 0.0
         self.count = 0
         """How many numbers were added, without those that were left out."""
+        self.is_exact = True
+        """Whether no number was rounded: different ones are still different."""
 
     def add(self, number: float) -> None:
         """Add a number; one that is not finite, or that is too large for sums, is left out."""
@@ -44,6 +49,8 @@ class NumberTally:
             return
         if type(number) is float and not number.is_integer():
             self._is_whole = False
+        elif type(number) is int and not -_LARGEST_EXACT <= number <= _LARGEST_EXACT:
+            self.is_exact = False
         self.count += 1
         if self.count <= self._most:
             self._numbers.append(number)

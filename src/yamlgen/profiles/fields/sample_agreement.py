@@ -54,9 +54,9 @@ class AgreementObserver:
         each = [dict(_answers(sample, "")) for sample in samples]
         for name in {name: None for answers in each for name in answers}:
             at = (step, name)
-            if at not in self._fields:
-                self._fields[at] = _Compared() if len(self._fields) < _MOST_FIELDS else None
-            compared = self._fields[at]
+            if at not in self._fields and len(self._fields) < _MOST_FIELDS:
+                self._fields[at] = _Compared()
+            compared = self._fields.get(at)
             if compared is None:
                 continue
             found = [answers.get(name, b"null") for answers in each]
