@@ -17,7 +17,7 @@ from yamlgen.api.report_rows import packed_rows
 from yamlgen.api.run_reports import ReportOptions, page_of, profiled
 from yamlgen.html.marked_prompt import marked_prompt, marked_values
 from yamlgen.html.row_data import RowDescriber
-from yamlgen.html.row_packing import RowPacker, packed
+from yamlgen.html.row_packing import PackedRows, RowPacker, packed
 from yamlgen.reports.row_facts import FactReader
 from yamlgen.reports.value_lines import MOST_TEXT
 from yamlgen.visible_text import visible
@@ -261,6 +261,17 @@ def test_rows_that_the_page_links_to_are_shown(made, rows):
     linked = set(map(int, re.findall('href="#row-([0-9]+)"', page)))
     assert linked
     assert linked <= set(rows)
+
+
+def test_a_page_of_no_rows_links_to_none(made):
+    """It still names those of suspicions and failures; also, `all` of no rows is no data."""
+    options = ReportOptions(rows=0)
+    page = b"".join(page_of(made, profiled(made, options), options)).decode()
+    assert "0 of 30 rows are shown" in page
+    assert 'href="#row-' not in page
+    assert 'id="data"' not in page
+    empty = replace(made, entry=replace(made.entry, finished=0, failed=0, missing=0))
+    assert packed_rows(empty, [], None) == PackedRows(("No row has finished or failed.",), has_rows=False)
 
 
 def test_without_text_there_are_no_rows(made):

@@ -182,6 +182,16 @@ def test_publish_leaves_only_the_outputs(tmp_path):
     assert json.loads((tmp_path / "new" / "deep" / "a.run.json").read_text()) == RUN
 
 
+def test_a_record_has_its_numbers_on_one_line(tmp_path):
+    """A list of numbers takes one line, and texts stay as they are, also those that look like such a list."""
+    paths, record = paths_at(tmp_path / "a.jsonl"), {"slots": [1, 2.5, -3e-07], "text": "[ 1,   2 ]", "empty": []}
+    with prepared(paths) as staging:
+        publish(staging, paths, rows=[], failed=None, record=lambda: record)
+    text = paths.run.read_text()
+    assert '"slots": [1, 2.5, -3e-07],' in text
+    assert json.loads(text) == record
+
+
 def test_failed_rows_have_their_file(tmp_path):
     """Failed rows are in a file of their own, which a run without failures removes."""
     written(tmp_path / "a.jsonl", [{"a": 1}], failed=[{"step": "x"}])

@@ -21,6 +21,7 @@ steps:
     output: {schema: {type: object, additionalProperties: false, required: [n], properties: {n: {type: integer}}}}
 outputs:
   all: {path: out/all.jsonl}
+  split_by_row: {path: out/more.jsonl, columns: {N: steps.size.n}}
   split:
     path: out/split.jsonl
     for_each: "[1, 2]"
@@ -118,7 +119,7 @@ def test_failed_rows_alone(folder, tmp_path):
 
 
 def test_only_an_earlier_export_is_replaced(folder, tmp_path):
-    """Not a store, the input, a database of others, one that is open, a folder; nothing is left beside it."""
+    """Not a store, nor its name, the input, a database of others, one that is open, a folder; nothing is left there."""
     store = next((folder / ".yamlgen").glob("*.db"))
     before = store.read_bytes()
     open_one = tmp_path / "open.db"
@@ -129,6 +130,7 @@ def test_only_an_earlier_export_is_replaced(folder, tmp_path):
     foreign = "it exists, and it is not a database that an export has written"
     for path, why in (
         (store, "it is a store of yamlgen"),
+        (folder / ".yamlgen/p.yaml.db", "a store of yamlgen may have this name"),
         (open_one, "has this database open"),
         (tmp_path / "mine.sqlite", foreign),
         (tmp_path / "input.db", foreign),

@@ -39,7 +39,7 @@ def report_file(run: Run, path: Path | None = None) -> PageFile:
         default = default.with_name(default.name.replace(".report.", ".test.report."))
     if folder is None and not default.is_absolute():
         default = Path(default.name)
-    read = [] if folder is None else [folder / run.pipeline, *_input(run, folder)]
+    read = [] if folder is None else [folder / run.pipeline, *run.input_files]
     hint = f"choose another file with {by_surface(command='`-o PATH`', python='`path=PATH`')}"
     return _page(default if path is None else path, hint, read, [*written, *_files(run.place)])
 
@@ -78,11 +78,6 @@ def _paths(run: Run, folder: Path | None, *, simulated: bool, limit: int | None)
         return output_paths(outputs_of(run.entry), folder or Path(), given, simulated=simulated, limit=limit)
     except UsageError:
         return None
-
-
-def _input(run: Run, folder: Path) -> list[Path]:
-    given = (run.entry.about.get("options") or {}).get("input")
-    return [folder / given] if isinstance(given, str) and given != "-" else []
 
 
 def _files(place: StoreLocation) -> list[Path]:

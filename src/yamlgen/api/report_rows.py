@@ -40,6 +40,8 @@ def packed_rows(run: Run, chosen: Sequence[ChosenRow], room: int | None) -> Pack
         EnvironmentProblem: the store cannot be read.
     """
     count = max(run.entry.finished + run.entry.failed + run.entry.missing, len(chosen))  # it may still be running
+    if not count:
+        return PackedRows(("No row has finished or failed.",), has_rows=False)
     if room is None:
         return PackedRows((_all_told(count, in_order=True),), packed(_all(run, chosen)))
     packer, shown = RowPacker(room), list[ChosenRow]()
@@ -54,7 +56,7 @@ def packed_rows(run: Run, chosen: Sequence[ChosenRow], room: int | None) -> Pack
             if len(shown) == before:
                 break
     told = _all_told(count, in_order=False) if len(shown) == count else _told(shown, len(chosen), count)
-    return PackedRows((told,) if count else ("The run has no rows.",), (packer.data(),), has_rows=bool(shown))
+    return PackedRows((told,), (packer.data(),), has_rows=bool(shown))
 
 
 def _all(run: Run, chosen: Sequence[ChosenRow]) -> Iterator[dict[str, JSON]]:

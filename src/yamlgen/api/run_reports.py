@@ -20,7 +20,6 @@ from yamlgen.api.stored_run import Run
 from yamlgen.errors import Code, UsageError, YamlgenError
 from yamlgen.events import ReportWritten
 from yamlgen.html.report_page import report_page, room_for_rows
-from yamlgen.option_names import by_surface
 from yamlgen.output.files import OutputPaths
 from yamlgen.output.row_composer import outputs_of
 from yamlgen.profiles.compared.run_comparison import ComparedSide, RunComparison, compare, comparison_verdict
@@ -219,6 +218,6 @@ def most_rows(rows: int | str) -> int | None:
     if rows == "all":
         return None
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
-        shown = by_surface(command=f"`--rows` is `{rows}`", python=f"`rows` is {rows!r}")
-        raise UsageError(f"{shown}, which is not a number of rows", code=Code.BAD_PARAM, hint="write 200, or all")
+        message = f"`rows` is {rows!r}, which is not a number of rows"
+        raise UsageError(message, code=Code.BAD_PARAM, hint="write a number such as 200, or 'all'")
     return rows

@@ -307,13 +307,13 @@ class Run:
             chosen = self.chosen(output, failed=failed)
             if (database := only_database(chosen)) is not None:
                 outputs = [each for each in outputs_of(run) if set(chosen) <= {"", each.name}]
-                count = write_tables(database, run_reader, run, outputs, failed=failed)
+                count = write_tables(database, run_reader, run, outputs, self.place.folder, failed=failed)
                 items, steps = (0, 0) if failed else run_reader.nulls(run)
                 return Export(run.name, count, (database,), items, (), steps, (count,))
             if failed:
                 path = Path(*chosen.values())
                 if unusable(path, str(path)) is None:  # else, that is the error
-                    check_distinct([(path, "the failed rows")], self._input)
+                    check_distinct([(path, "the failed rows")], self.input_files)
                 warnings = write_rows([(path, lambda: compose_failed(run_reader, run), UNCHANGED)])
                 rows = run.failed + run.missing
                 return Export(run.name, rows, (path,), 0, tuple(warnings), counts=(rows,))
@@ -327,7 +327,7 @@ class Run:
                 written.append(stack.enter_context(composed(composer, into)))
                 composers.append(composer)
                 files.extend(into)
-            check_distinct([(each.path, each.told) for each in files], self._input)
+            check_distinct([(each.path, each.told) for each in files], self.input_files)
             warnings = write_rows([each for rows_of in written for each in rows_of])
             counted = {composer.output.name: composer.counts for composer in composers}
             counts = tuple(counted[each.output].rows_of(each.part) for each in files)
@@ -336,8 +336,8 @@ class Run:
             return Export(run.name, sum(counts), paths, items, tuple(warnings), steps, counts)
 
     @property
-    def _input(self) -> list[Path]:
-        """The file of the input, which an export never replaces; none if it is not known to be one file."""
+    def input_files(self) -> list[Path]:
+        """The file of the input, which nothing replaces; none if it is not known to be one file."""
         about = self.entry.about
         written = (about.get("resolved") or {}).get("input") or {}
         given = (about.get("options") or {}).get("input") or written.get("path")

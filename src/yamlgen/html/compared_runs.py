@@ -90,6 +90,7 @@ def against_section(profile: RunProfile, *, text: bool = True) -> Markup:
         against=against,
         head=profile.headline,
         text=text,
+        has_rows=text and bool(profile.chosen),
         totals=tuple(_totals(profile.headline, against)),
         changed=changed[:MOST_FIELDS],
         more_changed=len(changed) - MOST_FIELDS,

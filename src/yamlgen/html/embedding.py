@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 _HERE: Final = Path(__file__).parent
+_HEAD: Final = 400
+"""The mark of a page is within so many bytes."""
 
 
 def page_template(name: str, filters: Mapping[str, Callable[..., Any]] | None = None) -> Template:
@@ -35,6 +38,13 @@ def page_template(name: str, filters: Mapping[str, Callable[..., Any]] | None = 
 def beside(name: str) -> Markup:
     """Return a style or a script of ours, as it is embedded in a page."""
     return Markup((_HERE / name).read_text(encoding="utf-8"))  # noqa: S704 - our own file
+
+
+def has_mark(path: Path, mark: bytes) -> bool:
+    """Return whether the file at a path is a page of ours, by the mark in its head."""
+    with suppress(OSError), path.open("rb") as file:
+        return mark in file.read(_HEAD)
+    return False
 
 
 def policy(*, style: str, scripts: Iterable[str] = ()) -> Markup:

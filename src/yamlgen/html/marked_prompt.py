@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from yamlgen.redaction import redact
 from yamlgen.reports.amount_words import counted
-from yamlgen.reports.value_lines import MOST_TEXT, clean
+from yamlgen.reports.value_lines import MOST_TEXT, clean, scalars
 from yamlgen.value_objects import JSON
 
 LEAST_MARKED: Final = 8
@@ -57,21 +57,12 @@ def marked_prompt(request: JSON, values: Sequence[str]) -> list[JSON]:
 def marked_values(columns: Mapping[str, JSON]) -> list[str]:
     """Return the texts of a row that are marked, the longest first; also in the form that they have inside of JSON."""
     found: dict[str, None] = {}
-    for text in islice(map(redact, _texts(columns)), _MOST_VALUES):
+    texts = (str(each) for each in scalars(columns) if isinstance(each, str | int | float))
+    for text in islice(map(redact, texts), _MOST_VALUES):
         for form in (text.strip(), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
             if len(form) >= LEAST_MARKED:
                 found[form] = None
     return sorted(found, key=len, reverse=True)
-
-
-def _texts(value: JSON) -> Iterator[str]:
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each)
-    elif isinstance(value, str):
-        yield value
-    elif isinstance(value, int | float):
-        yield str(value)
 
 
 def _content(content: JSON, values: Sequence[str]) -> Iterator[JSON]:

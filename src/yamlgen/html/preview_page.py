@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from yamlgen.canonical_json import encoded
-from yamlgen.html.embedding import beside, page_template, policy
+from yamlgen.html.embedding import beside, has_mark, page_template, policy
 from yamlgen.reports.row_cards import Card
 from yamlgen.reports.value_lines import clean
 
 _MARK: Final = b'<meta name="generator" content="yamlgen preview">'
-_HEAD: Final = 400
-"""The mark is within so many bytes."""
 
 
 def preview_page(title: str, notes: Iterable[str], cards: Iterable[Card]) -> Iterable[bytes]:
@@ -38,6 +35,4 @@ def preview_page(title: str, notes: Iterable[str], cards: Iterable[Card]) -> Ite
 
 def is_preview_page(path: Path) -> bool:
     """Return whether the file at a path is a page that `preview_page` has made."""
-    with suppress(OSError), path.open("rb") as file:
-        return _MARK in file.read(_HEAD)
-    return False
+    return has_mark(path, _MARK)

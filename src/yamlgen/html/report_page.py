@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,7 @@ from markupsafe import Markup
 
 from yamlgen.canonical_json import encoded
 from yamlgen.html.compared_runs import against_section
-from yamlgen.html.embedding import beside, page_template, policy
+from yamlgen.html.embedding import beside, has_mark, page_template, policy
 from yamlgen.html.report_sections import FILTERS, report_sections
 from yamlgen.html.row_packing import PackedRows
 from yamlgen.profiles.run_profile import RunProfile
@@ -23,9 +22,6 @@ MOST_BYTES: Final = 149_900
 
 _TOLD: Final = 900
 """The most bytes of the sentences about the rows."""
-
-_HEAD: Final = 400
-"""The mark is within so many bytes."""
 
 
 def report_page(profile: RunProfile, rows: PackedRows, *, text: bool = True) -> Iterable[bytes]:
@@ -58,6 +54,4 @@ def room_for_rows(profile: RunProfile) -> int:
 
 def is_report_page(path: Path) -> bool:
     """Return whether the file at a path is a page that `report_page` has made."""
-    with suppress(OSError), path.open("rb") as file:
-        return _MARK in file.read(_HEAD)
-    return False
+    return has_mark(path, _MARK)

@@ -98,6 +98,7 @@ def _shown(profile: RunProfile, detail: Detail) -> dict[str, Any]:
     more_fields = max(len(profile.fields) - detail.fields, 0) + profile.basis.left_out
     return {
         "detail": detail,
+        "has_rows": detail.text and bool(profile.chosen),
         "short": partial(text_shown, detail=detail),
         "named": partial(name_shown, detail=detail),
         "head": head,

@@ -57,7 +57,6 @@ class Strip:
         slots: how many slots they have.
         middle: the middle of its axis, in words.
         end: the end of its axis.
-        merged: how many slots of the record a bar stands for.
         heads: the heads of the table of its numbers, without that of the time.
         rows: the rows of this table: the time, and the numbers.
     """
@@ -66,7 +65,6 @@ class Strip:
     slots: int
     middle: str
     end: str
-    merged: int
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
@@ -99,7 +97,7 @@ def time_strip(timeline: Mapping[str, JSON], slots: int) -> Strip | None:
         for number, (*some, most) in enumerate(zip(*numbers.values(), limit, strict=True))
     ]
     end = timeline["seconds"] * count
-    return Strip(tuple(lanes), len(limit), time_told(end / 2), time_told(end), each, (*heads, "limit"), tuple(rows))
+    return Strip(tuple(lanes), len(limit), time_told(end / 2), time_told(end), (*heads, "limit"), tuple(rows))
 
 
 def _columns(numbers: Sequence[float], highest: float) -> tuple[Rectangle, ...]:

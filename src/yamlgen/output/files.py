@@ -36,7 +36,7 @@ from yamlgen.value_objects import JSON
 PRINTED: Final = "-"
 """The path of an output that is printed."""
 
-_NUMBERS: Final = re.compile(r"\[(\s[\s\d.,e+-]+)\]")
+_NUMBERS: Final = re.compile(r"\[(\n[\s\d.,e+-]+)\]")
 """A list of numbers of several lines: a text of JSON has no line break, so it is never inside one."""
 
 Written: TypeAlias = Sequence[tuple[Path, Lines, WriteOptions]]

@@ -24,6 +24,7 @@ from yamlgen.parsing.project_folder import unusable
 from yamlgen.redaction import redact
 from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.store.database import application_of, is_store
+from yamlgen.store.location import ENDING
 from yamlgen.store.row_scan import RowScan, ScannedRow, ScannedStep
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.stored_results import TOKENS, StoredAttempt
@@ -69,7 +70,13 @@ _INDEXES: Final = """
 
 
 def write_tables(
-    path: Path, run_reader: RunReader, run: RunEntry, outputs: Sequence[OutputPlan], *, failed: bool = False
+    path: Path,
+    run_reader: RunReader,
+    run: RunEntry,
+    outputs: Sequence[OutputPlan],
+    store: Path,
+    *,
+    failed: bool = False,
 ) -> int:
     """Write a run as a database, which replaces an earlier one as a whole; return the number of its rows.
 
@@ -78,6 +85,7 @@ def write_tables(
         run_reader: the store.
         run: the run; it may be in progress.
         outputs: the outputs; one that is more than the columns of the input and the values of the steps is a table.
+        store: the folder of the store, in which every database is a store.
         failed: whether to write only the rows that failed or lack an answer; then no output is a table.
 
     Raises:
@@ -85,7 +93,7 @@ def write_tables(
             has that database open.
         EnvironmentProblem: the file cannot be written, or another process is writing it.
     """
-    _check(path)
+    _check(path, store)
     counted: list[int] = []
 
     def fill(database: Path) -> None:
@@ -102,7 +110,7 @@ def write_tables(
     return counted[0]
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, store: Path) -> None:
     if no_path := unusable(path, str(path)):
         raise UsageError(f"cannot write the output: {no_path}", code=Code.OUTPUT_PATH, hint="write the path of a file")
     target = target_of(path)
@@ -111,6 +119,8 @@ def _check(path: Path) -> None:
         why = "it is a folder" if target.is_dir() else "it is not a regular file"
     elif is_store(target):
         why = "it is a store of yamlgen"
+    elif target.suffix == ENDING and target.parent == store.resolve():
+        why = "a store of yamlgen may have this name"
     elif target.exists() and target.stat().st_size and application_of(target) != _APPLICATION:
         why = "it exists, and it is not a database that an export has written"
     elif any(target.with_name(f"{target.name}{ending}").exists() for ending in _SIDE_FILES):
@@ -209,7 +219,7 @@ class _Tables:
                         columns.insert(about, {("row", key): each for key, each in json.loads(line).items()})
         # rows that have finished since the others were read
         self._connection.execute(f"DELETE FROM {table} WHERE row NOT IN (SELECT number FROM rows)")  # noqa: S608
-        self._connection.execute(f"CREATE INDEX {_quoted(f'{name}_by_row')} ON {table} (row)")
+        self._connection.execute(f"CREATE INDEX {_quoted(f'row_of_{name}')} ON {table} (row)")
 
     def _free(self, table: str) -> str:
         """Return the name of a table: SQLite does not tell upper case from lower case."""
