@@ -1,5 +1,8 @@
 """Refusals, answers that were cut off, and nulls in the place of what failed."""
 
+from dataclasses import replace
+from itertools import count
+
 from scanned_rows import attempt, row, step
 from yamlgen.errors import Code
 from yamlgen.profiles.doubts.answer_ends import AnswerObserver
@@ -15,9 +18,13 @@ RESOLVED = {
 
 def observed(*rows):
     """What is suspected after these rows."""
-    observer = AnswerObserver(RESOLVED)
+    observer, numbers = AnswerObserver(RESOLVED), count(1)
     for number, each in enumerate(rows):
-        observer.add(row(number, **each))
+        steps = {
+            name: replace(one, attempts=[replace(made, number=next(numbers)) for made in one.attempts])
+            for name, one in each.items()
+        }
+        observer.add(row(number, **steps))
     return [(each.rule, each.place, each.message, each.rows) for each in observer.suspicions()]
 
 
@@ -32,7 +39,7 @@ def test_a_refusal_is_told_with_the_rows_that_lack_a_value():
     refused = step(status="failed", attempts=[attempt("refusal")], code=Code.REFUSED)
     good = step("a", attempts=[attempt()])
     assert observed(*[{"plain": good}] * 99, {"plain": refused}) == [
-        ("refusals", "plain", "1 of 100 answers (1%) are refusals; 1 row lacks a value because of it", (100,))
+        ("refusals", "plain", "1 of 100 answers (1%) is a refusal; 1 row lacks a value because of it", (100,))
     ]
 
 
@@ -44,7 +51,7 @@ def test_answers_of_a_fallback_model_are_counted():
         (
             "refusals",
             "note",
-            "1 of 4 answers (25%) are refusals; 2 of 4 answers are by another model, because the first one refused",
+            "1 of 4 answers (25%) is a refusal; 2 of 4 answers are by another model, because the first one refused",
             (2,),
         )
     ]
@@ -72,3 +79,13 @@ def test_many_nulls_for_what_failed_are_told_and_few_are_not():
     assert observed(*[good] * 98, null, items) == [
         ("failed_nulls", "plain", "in 2 of 100 rows (2%), a null stands for what failed", (99, 100))
     ]
+
+
+def test_an_answer_that_rows_share_counts_once():
+    """As among the numbers of its step; the rows that lack a value because of it all count."""
+    observer = AnswerObserver(RESOLVED)
+    refused = step(status="failed", attempts=[attempt("refusal")], code=Code.REFUSED)
+    for number in range(3):
+        observer.add(row(number, plain=refused))
+    (found,) = observer.suspicions()
+    assert found.message == "1 of 1 answers (100%) is a refusal; 3 rows lack a value because of it"

@@ -167,7 +167,9 @@ def _facts(head: Headline, detail: Detail) -> Iterator[tuple[str, str]]:
     else:
         yield "commit", "none: not in git"
     for requested, answered in head.models.items():
-        models = ", ".join(f"{count:,} answers of {name_shown(name, detail)}" for name, count in answered.items())
+        models = ", ".join(
+            f"{counted(count, 'answer')} of {name_shown(name, detail)}" for name, count in answered.items()
+        )
         yield f"model {name_shown(requested, detail)}", models or "no answer"
     for name, value in list(head.params.items())[:_MOST_PARAMS]:
         shown, left_out = value_shown(value, detail.characters)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from yamlgen.profiles.fields.field_profile import Bin, Quantiles, ValueCount
 from yamlgen.profiles.fields.number_tally import quantiles
+from yamlgen.profiles.number_bits import NumberBits
 from yamlgen.reports.report import alike
 from yamlgen.schemas.broken_rules import broken_rule_in
 from yamlgen.store.row_scan import ScannedRow, ScannedStep
@@ -120,7 +121,7 @@ class StepObserver:
         self._counted = counted
         self._statuses: dict[str, Counter[str]] = {name: Counter() for name in kinds}
         self._answers = {name: _Answers() for name in kinds}
-        self._seen = _NumberBits()
+        self._seen = NumberBits()
 
     def add(self, row: ScannedRow) -> None:
         """Add a row."""
@@ -283,22 +284,6 @@ class _Latencies:
         if not filled:
             return ()
         return tuple(Bin(edges[at], edges[at + 1], self._counts[at]) for at in range(filled[0], filled[-1] + 1))
-
-
-class _NumberBits:
-    """A set of numbers of a store, a bit for each: there may be many millions."""
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-
-    def add(self, number: int) -> bool:
-        """Add a number, and return whether it is new."""
-        at, bit = number >> 3, 1 << (number & 7)
-        if at >= len(self._bits):
-            self._bits.extend(bytes(at + 1 - len(self._bits) + (len(self._bits) >> 1)))
-        is_new = not self._bits[at] & bit
-        self._bits[at] |= bit
-        return is_new
 
 
 def _by_case(attempts: list[StoredAttempt]) -> Iterable[list[StoredAttempt]]:

@@ -10,6 +10,7 @@ from typing import Final
 from yamlgen.errors import Code
 from yamlgen.model_capabilities import undated
 from yamlgen.profiles.doubts.suspicions import MOST_EXAMPLES, Suspicion
+from yamlgen.profiles.number_bits import NumberBits
 from yamlgen.reports.amount_words import share_told
 from yamlgen.store.row_scan import ScannedRow
 from yamlgen.value_objects import JSON
@@ -54,6 +55,7 @@ class AnswerObserver:
             if keys.get("on_refusal") not in (None, "fail")
         }
         self._ends: dict[str, _Ends] = {}
+        self._seen = NumberBits()
 
     def add(self, row: ScannedRow) -> None:
         """Add the answers of a row."""
@@ -67,8 +69,10 @@ class AnswerObserver:
             if not step.attempts:
                 continue
             own = self._own.get(name)
-            ends.answers += len(step.attempts)
             for attempt in step.attempts:
+                if not self._seen.add(attempt.number):  # equal rows share an answer
+                    continue
+                ends.answers += 1
                 if attempt.stop_reason in ("refusal", "max_tokens"):
                     ends.note(attempt.stop_reason, row.number)
                 elif own and not attempt.errors and undated(attempt.model or "") not in own:
@@ -84,7 +88,8 @@ class AnswerObserver:
         for name, ends in self._ends.items():
             count = ends.counts["max_tokens"]
             if count > MOST_CUT_OFF * ends.answers:
-                parts = [f"{count:,} of {ends.answers:,} answers ({share_told(count, ends.answers)}) were cut off"]
+                share, was = share_told(count, ends.answers), "was" if count == 1 else "were"
+                parts = [f"{count:,} of {ends.answers:,} answers ({share}) {was} cut off"]
                 parts += _lacking(ends.counts[Code.TRUNCATED])
                 yield Suspicion("cut_off", name, "; ".join(parts), tuple(ends.rows["max_tokens"]))
         for name, ends in self._ends.items():
@@ -98,9 +103,13 @@ class AnswerObserver:
 
 def _refused(name: str, ends: _Ends) -> Iterator[Suspicion]:
     count, others = ends.counts["refusal"], ends.counts["fallback"]
-    parts = [f"{count:,} of {ends.answers:,} answers ({share_told(count, ends.answers)}) are refusals"] if count else []
+    parts = []
+    if count:
+        are = "is a refusal" if count == 1 else "are refusals"
+        parts.append(f"{count:,} of {ends.answers:,} answers ({share_told(count, ends.answers)}) {are}")
     if others:
-        parts.append(f"{others:,} of {ends.answers:,} answers are by another model, because the first one refused")
+        are = "is" if others == 1 else "are"
+        parts.append(f"{others:,} of {ends.answers:,} answers {are} by another model, because the first one refused")
     parts += _lacking(ends.counts[Code.REFUSED])
     if parts:
         yield Suspicion("refusals", name, "; ".join(parts), tuple(ends.rows.get("refusal") or ends.rows["fallback"]))
