@@ -5,9 +5,8 @@ import sqlite3
 from contextlib import closing
 
 import yamlgen
+from yamlgen.api import run_reports
 from yamlgen.api.history import find_run, store_locations
-from yamlgen.profiles.run_profile import profile
-from yamlgen.store.run_session import open_runs
 
 PIPELINE = """\
 version: 1
@@ -60,8 +59,7 @@ def ran(path, **options):
 def profiled(path, name=None):
     """The profile of a run, and its entry in the store."""
     run = find_run(store_locations([path], None), name)
-    with open_runs(run.place) as run_reader:
-        return profile(run_reader, run.entry, most_rows=20), run.entry
+    return run_reports.profiled(run, run_reports.ReportOptions(rows=20)), run.entry
 
 
 def edited(path, statement, *values):

@@ -1,6 +1,7 @@
 """What a reader has to know first of a run, whatever became of it, and its verdict in one line."""
 
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,12 @@ import profiled_runs as runs
 import yamlgen
 from detached_runs import KEY, detach
 from threaded_simulator import serving
+from yamlgen.api.history import find_run, store_locations
 from yamlgen.errors import YamlgenError
-from yamlgen.events import RowFinished
+from yamlgen.events import RowFailed, RowFinished
 from yamlgen.profiles.headline import has_cut, verdict
 from yamlgen.simulator.server import Simulator
+from yamlgen.store.run_session import open_runs
 
 SIMULATED = "The run is simulated: the simulator made the answers up, and nothing was billed."
 PLAIN = """\
@@ -168,6 +171,40 @@ def test_a_run_in_progress_is_told_until_now(tmp_path):
     assert profile.steps[0].answers >= head.finished
     assert profile.why_no_timeline == "The run records its timeline at its end."
     assert profile.steps[0].sent is None
+
+
+def test_a_run_that_ends_meanwhile_is_told_as_it_was(tmp_path):
+    """A report reads the store as it is at one time: the run was in progress then, and was not killed."""
+    path = runs.lay_out(tmp_path, PLAIN, rows=3)
+    with ExitStack() as stack:
+        read = []
+
+        def look(event):
+            if isinstance(event, RowFinished) and not read:
+                (place,) = [each for each in store_locations([path], None) if each.exists]
+                run_reader = stack.enter_context(open_runs(place, snapshot=True))
+                read.extend([run_reader, *run_reader.runs()])
+
+        runs.ran(path, faults=(), on_event=look, max_concurrency=1)
+        run_reader, before = read
+        after = run_reader.run(before.name)
+    assert (after.status, after.finished, after.paid) == (before.status, before.finished, before.paid)
+    assert (before.status, runs.profiled(path)[0].headline.status) == ("running", "finished")
+
+
+def test_an_export_of_a_run_in_progress_counts_its_own_rows(tmp_path):
+    """A row that fails after the run was looked up is in the file and in the count."""
+    path, found, made = runs.lay_out(tmp_path, rows=12), [], []
+
+    def look(event):
+        if isinstance(event, RowFinished) and not found:
+            found.append(find_run(store_locations([path], None), None))
+        if isinstance(event, RowFailed) and found:
+            made.append(found[0].export(tmp_path / "failed.out.jsonl", failed=True).rows)
+            assert len((tmp_path / "failed.out.jsonl").read_text("utf-8").splitlines()) == made[-1]
+
+    runs.ran(path, on_event=look, max_concurrency=1)
+    assert found[0].entry.failed < made[-1]
 
 
 def test_a_killed_run_is_told_by_its_rows(tmp_path, fork_server):

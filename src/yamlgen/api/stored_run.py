@@ -302,8 +302,8 @@ class Run:
         )
         from yamlgen.output.sqlite_tables import write_tables  # noqa: PLC0415
 
-        run = self.entry
         with self._opened(snapshot=True) as run_reader, ExitStack() as stack:
+            run = run_reader.run(self.name)  # as it is now: its counts agree with its rows
             chosen = self.chosen(output, failed=failed)
             if (database := only_database(chosen)) is not None:
                 outputs = [each for each in outputs_of(run) if set(chosen) <= {"", each.name}]
