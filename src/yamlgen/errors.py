@@ -135,6 +135,7 @@ class Code(StrEnum):
     CALL_FAILED = "YG513"
     CALL_TIMEOUT = "YG514"
     INVALID_VALUE = "YG515"
+    WORKER_LOST = "YG516"
     INTERNAL = "YG599"
 
     NO_KEY = "YG601"

@@ -27,8 +27,14 @@ def open_alone(path: Path, flags: int, mode: int = 0o600) -> int:
     return descriptor
 
 
+def keep_alone(descriptor: int) -> None:
+    """Let forked children not share an open descriptor, of a file, a pipe or a socket. Close it with `close_alone`."""
+    with _FORKING:
+        _ALONE.add(descriptor)
+
+
 def close_alone(file: int | BinaryIO) -> None:
-    """Close a descriptor that `open_alone` opened, or the file object made from it."""
+    """Close a descriptor of `open_alone` or `keep_alone`, or the file object made from it."""
     with _FORKING:
         if isinstance(file, int):
             _ALONE.discard(file)

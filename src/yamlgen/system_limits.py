@@ -5,12 +5,13 @@ They are problems of the environment, never failures of a row, wherever they occ
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import errno
+import math
+import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -18,6 +19,9 @@ from yamlgen.environment import naming
 from yamlgen.errors import Code, EnvironmentProblem, near
 
 T = TypeVar("T")
+
+_CPU_QUOTAS: Final = (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"))
+"""The files with the quota of a container and its period, of control groups 2 and 1."""
 
 _NO_THREAD: Final = "can't start new thread"
 """The message with which CPython's otherwise generic `RuntimeError` reports it."""
@@ -60,13 +64,27 @@ def _has_working_directory() -> bool:
         return False
 
 
-def start(work: Callable[[], object], name: str) -> threading.Thread:
-    """Start a daemon thread.
+def usable_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the number of cores that this process may use: those that it may run on, or fewer if its container does.
+
+    Args:
+        groups: where the system tells the limits of the container.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for files in _CPU_QUOTAS:
+        with suppress(OSError, ValueError):  # there is no such file, or no limit
+            quota, period = map(int, " ".join((groups / file).read_text() for file in files).split())
+            cores = min(cores, math.ceil(quota / period)) if quota > 0 else cores
+    return max(1, cores)
+
+
+def start(work: Callable[[], object], name: str, *, daemon: bool = True) -> threading.Thread:
+    """Start a thread; the process ends without waiting for a daemon.
 
     Raises:
         EnvironmentProblem: the system's limit on threads is reached.
     """
-    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread = threading.Thread(target=work, name=name, daemon=daemon)
     try:
         thread.start()
     except RuntimeError as error:
@@ -80,6 +98,9 @@ async def in_thread(work: Callable[[], T]) -> T:
     Raises:
         EnvironmentProblem: the system's limit on threads is reached.
     """
+    import asyncio  # noqa: PLC0415 - a worker of Python functions starts faster without it
+    from concurrent.futures import Future  # noqa: PLC0415 - the same
+
     result: Future[T] = Future()
     result.set_running_or_notify_cancel()  # a cancelled one would refuse the result
     context = contextvars.copy_context()

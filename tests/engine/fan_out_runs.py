@@ -40,7 +40,7 @@ class FanOutRun(FakeRun):
             try:
                 await RowScheduler(plan, step_runner, self.sink, self.emit, self.cancellation).run(self.rows)
             finally:
-                step_runner.close()
+                await step_runner.close()
 
     @property
     def texts(self):

@@ -12,7 +12,7 @@ from yamlgen.cancellation import Cancellation
 from yamlgen.engine.local_engine import LocalEngine
 from yamlgen.output.row_composer import RowComposer
 from yamlgen.store.location import location_of
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import begin_run, locked_connection, open_session
 
 

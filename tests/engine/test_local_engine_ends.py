@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 
@@ -203,6 +204,29 @@ def test_a_listener_that_fails_is_heard(tmp_path):
 
     with pytest.raises(ZeroDivisionError, match="in the callback"):
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_a_halt_begins_no_function_that_waits_for_a_worker(tmp_path, processes):
+    """Functions that run come home; the others are not called, although their rows have begun."""
+    (tmp_path / "notes.py").write_text("def note(n):\n    open(f'{__file__}.{n}', 'w').close()\n", encoding="utf-8")
+    run = FakeRun(tmp_path, echo, '  note: {kind: python, call: "notes:note", args: {n: row.n}}\n', rows=300)
+    plan = replace(run.plan, runtime=run.plan.runtime.model_copy(update={"python_workers": processes}))
+
+    async def main():
+        cancellation = Cancellation()
+
+        def emit(event):
+            if isinstance(event, StepFinished):
+                cancellation.request("enough")
+
+        engine = LocalEngine(plan, run.models, run.sink, emit, cancellation)
+        await engine.run(run.rows)
+        assert engine.undone
+
+    asyncio.run(main())
+    assert 1 <= len(run.sink.rows) == len(list(tmp_path.glob("notes.py.*"))) < 100
+    assert run.sink.failed == {}
 
 
 def test_the_switch_keeps_its_first_reason():

@@ -36,7 +36,7 @@ def run(folder, work):
         try:
             return await work(functions)
         finally:
-            functions.close()
+            await functions.close()
 
     return asyncio.run(main())
 
@@ -299,7 +299,7 @@ def test_a_function_that_hangs_does_not_keep_the_program(tmp_path):
                 await functions.call(Function(pathlib.Path({str(score.file)!r}), "score", {score.source!r}), {{}}, 0.2)
             except RowError as error:
                 print(error.code)
-            functions.close()
+            await functions.close()
         asyncio.run(main())
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)

@@ -154,7 +154,7 @@ def test_functions_that_nobody_calls_change_nothing(tmp_path):
         before = list(sys.path)
         functions = FunctionCaller(tmp_path)
         assert sys.path == before
-        functions.close()
+        await functions.close()
         assert sys.path == before
 
     asyncio.run(main())

@@ -22,9 +22,10 @@ def test_each_folder_is_a_kind():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_is_called_the_same_everywhere(kind):
     """In the table, in a file, in a plan, and by its folder, where all of it stands."""
-    declared, executor = KINDS[kind], import_module(f"yamlgen.steps.{kind}.execution").EXECUTOR
-    assert (declared.fields.model_fields["kind"].default, declared.planned.kind) == (kind, kind)
-    homes = {each.__module__.split(".")[2] for each in (declared, declared.fields, declared.planned, executor)}
+    declared = import_module(f"yamlgen.steps.{kind}.declaration").DECLARED
+    executor = import_module(f"yamlgen.steps.{kind}.execution").EXECUTOR
+    assert (KINDS[kind].model_fields["kind"].default, declared.planned.kind) == (kind, kind)
+    homes = {each.__module__.split(".")[2] for each in (declared, KINDS[kind], declared.planned, executor)}
     assert homes == {kind}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, StringConstraints
 
@@ -21,7 +21,8 @@ class Python(StepConfig):
 
     `validate` reads the file but does not run it. The function receives copies of its arguments. It returns a JSON
     value: None, a bool, a number, a string, or lists and dicts of these. If it raises an exception, the row fails. The
-    module is loaded once in each run, and can import other modules from the pipeline's folder.
+    module is loaded once in each run, or in each of its processes, and can import other modules from the pipeline's
+    folder.
 
     `textstats.py`:
 
@@ -53,7 +54,8 @@ class Python(StepConfig):
     """The kind of the step: `python` calls a function."""
     call: Annotated[str, StringConstraints(pattern=CALL)] = "module:function"
     """The function, as `module:function`; `module` is the file `module.py` in the pipeline's folder. It must return a
-    JSON value. A coroutine function is awaited; any other function runs in a thread."""
+    JSON value. A coroutine function is awaited; any other function runs in a thread, or in a process with
+    `runtime.python_workers`."""
     args: dict[Argument, Expression] = Field(default_factory=dict)
     """The keyword arguments, each an expression."""
     timeout: float | None = Field(None, gt=0, le=86400)
@@ -114,3 +116,6 @@ class Python(StepConfig):
         yield f"{self.call.partition(':')[0].replace('.', '/')}.py"
         for reference in self.reads or ():
             yield from fitting(reference)
+
+
+KEYS: Final = Python

@@ -16,27 +16,11 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from yamlgen.deadline import Deadline
+from yamlgen.steps.python.call_outcome import CallOutcome, end_fork
 from yamlgen.system_limits import start
 
 MOST: Final = min(32, (os.cpu_count() or 1) + 4)
 """The maximum number of functions that run at once: the default of the standard library's executor."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallOutcome:
-    """The outcome of a call of a third-party function: its value, or the exception that it raised."""
-
-    value: Any = None
-    error: BaseException | None = None
-
-
-def end_fork(parent: int, ended: CallOutcome) -> None:
-    """Exit if this process is a child of `parent`, forked by a function that has now returned in both processes.
-
-    The child has inherited the run's sockets and store, which only the process that opened them may use or close.
-    """
-    if os.getpid() != parent:
-        os._exit(ended.error is not None)
 
 
 @dataclass(slots=True)

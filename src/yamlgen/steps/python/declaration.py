@@ -22,7 +22,6 @@ from yamlgen.steps.python.signatures import FoundFunction, check_args, find
 class DeclaredPython(DeclaredStep[Python]):
     """A `python` step with its function, found in the source, and the dependencies of its kept values."""
 
-    fields = Python
     planned = PythonStep
 
     found: FoundFunction | None = field(default=None, init=False)

@@ -22,7 +22,7 @@ from yamlgen.steps.python.function_calls import FunctionCaller, key_of
 from yamlgen.steps.python.plan_step import PythonStep
 from yamlgen.value_objects import JSON, CachedValue
 
-_CALL_FAILED: Final = frozenset({Code.CALL_FAILED, Code.CALL_TIMEOUT})
+_CALL_FAILED: Final = frozenset({Code.CALL_FAILED, Code.CALL_TIMEOUT, Code.WORKER_LOST})
 
 
 class PythonExecutor(StepExecutor[PythonStep]):
@@ -30,7 +30,8 @@ class PythonExecutor(StepExecutor[PythonStep]):
 
     def __init__(self, run: RunResources) -> None:
         super().__init__(run)
-        self._functions = None if run.folder is None else FunctionCaller(run.folder, run.width)
+        calling = run.width, run.python_workers, run.hidden
+        self._functions = None if run.folder is None else FunctionCaller(run.folder, *calling)
         self._calls: dict[bytes, asyncio.Future[RowError | None]] = {}
         self._digests = FileDigests()
 
@@ -38,15 +39,17 @@ class PythonExecutor(StepExecutor[PythonStep]):
         """Return the value of the function."""
         if self._run.invent is not None:  # a simulated run does not call the author's code
             return Answer(self._run.invent(step.schema.value if step.schema else {}, step.name))
-        return Answer(await self._call(step, case, row))
+        value, number = await self._call(step, case, row)
+        return Answer(value, kept=(number,))
 
-    async def _call(self, step: PythonStep, case: Case, row: RowStep) -> JSON:
+    async def _call(self, step: PythonStep, case: Case, row: RowStep) -> tuple[JSON, int]:
+        """Return the value, and its number among the kept values; 0 if it is not kept."""
         args = step.fill(case.scope)
         called = partial(self._called, step, args, row)
         if self._run.repeats and self._run.value_cache is not None:
             called = partial(self._held, step, case, args, row, self._run.value_cache)
         if step.depends is None or self._run.value_cache is None:
-            return await called()
+            return await called(), 0
         key = key_of(step.call, step.depends.reads, args)
         while key in self._calls:  # called once, so that all rows have the stored value
             failed = await asyncio.shield(self._calls[key])
@@ -61,7 +64,7 @@ class PythonExecutor(StepExecutor[PythonStep]):
         called: Callable[[], Awaitable[JSON]],
         key: bytes,
         value_cache: ValueCache,
-    ) -> JSON:
+    ) -> tuple[JSON, int]:
         failed: RowError | None = None
         call = self._calls[key] = asyncio.get_running_loop().create_future()
         try:
@@ -71,18 +74,18 @@ class PythonExecutor(StepExecutor[PythonStep]):
                 and self._digests.agree(depends, found.files)
                 and (step.schema is None or not step.schema.errors(found.value))
             ):
-                return found.value  # it fits the current schema
-            value = await called()
+                return found.value, found.number  # it fits the current schema
+            value, number = await called(), 0
             functions = self._functions
             siblings, older = (functions.siblings(), functions.older()) if functions else ({}, ())
             files = self._digests.made_of(depends, siblings, older)
             if files is not None:
-                await value_cache.keep(key, CachedValue(value, files))
+                number = await value_cache.keep(key, CachedValue(value, files))
         except RowError as error:
             failed = _copied(error) if error.code in _CALL_FAILED else None
             raise
         else:
-            return value
+            return value, number
         finally:
             del self._calls[key]
             call.set_result(failed)
@@ -105,12 +108,12 @@ class PythonExecutor(StepExecutor[PythonStep]):
             message = f"`{step.function.name}` is only called in a run"
             raise RowError(message, code=Code.NOT_STORED, hint="start a run to call it")
         row.begin()
-        return checked(await self._functions.call(step.function, args, step.timeout), step.schema)
+        return checked(await self._functions.call(step.function, args, step.timeout, row.check), step.schema)
 
-    def close(self) -> None:
-        """End the threads of the functions, and remove their modules from the interpreter."""
+    async def close(self) -> None:
+        """End the workers of the functions, and remove their modules from the interpreter."""
         if self._functions is not None:
-            self._functions.close()
+            await self._functions.close()
 
 
 def _copied(error: RowError) -> RowError:

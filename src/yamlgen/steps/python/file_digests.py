@@ -7,14 +7,12 @@ state that it had before the function's module was loaded.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from pathlib import Path
 
-from yamlgen.parsing.project_folder import Stamp, stamp_of
+from yamlgen.parsing.project_folder import digest_at, stamp_of
 from yamlgen.program_start import BEGAN
 from yamlgen.steps.python.dependencies import Dependencies, imported, parsed
 
@@ -30,7 +28,7 @@ class FileDigests:
         """Return whether a value that was made from `files` is still valid in this run."""
         for path in files.keys() - self._known.keys():
             stamp = stamp_of(depends.folder / path)
-            self._known[path] = None if stamp is None else _digest(str(depends.folder / path), stamp)
+            self._known[path] = None if stamp is None else digest_at(str(depends.folder / path), stamp)
         return depends.files.keys() <= files.keys() and files.items() <= self._known.items()
 
     def made_of(
@@ -47,27 +45,17 @@ class FileDigests:
         folder = str(depends.folder)
         for path, stamp in depends.files.items():
             file = os.path.join(folder, path)  # noqa: PTH118 - ten times as fast, for each call and file
-            digest = _digest(file, stamp)
+            digest = digest_at(file, stamp)
             if digest is None or stamp_of(file) != stamp:
                 return None
             made[path] = digest
         for path, other in _others(depends, loaded).items():
             late = stamp_of(other)
-            digest = None if late is None or late[-1] >= self._began else _digest(str(other), late)
+            digest = None if late is None or late[-1] >= self._began else digest_at(str(other), late)
             if digest is None or stamp_of(other) != late:
                 return None
             made[path] = digest
         return None if any(_is_stale(depends.folder, file, made) for file in older) else made
-
-
-@lru_cache(maxsize=10_000)
-def _digest(path: str, _stamp: Stamp) -> str | None:
-    """Return the digest of a file in a state; it is only correct if the file is still in this state afterwards."""
-    try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 def _others(depends: Dependencies, loaded: Mapping[str, Path]) -> dict[str, Path]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.syntax_trees import dumped
+from yamlgen.parsing.project_folder import digest_of
 from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.plan_step import PlanStep, StepParts
 from yamlgen.steps.python.dependencies import Dependencies, sources_of
@@ -30,6 +31,11 @@ class PythonStep(PlanStep):
     args: Mapping[str, str]
     timeout: float
     depends: Dependencies | None = None
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether its values are kept as long as the files on which they depend stay the same."""
+        return self.depends is not None
 
     def fill(self, scope: Scope) -> dict[str, JSON]:
         """Return the arguments of the call."""
@@ -63,6 +69,16 @@ class PythonStep(PlanStep):
         folder = self.depends.folder
         others = sorted(self.depends.files.keys() - self.code().keys())
         return {path: _digest(folder / path) for path in others if (folder / path).is_file()}
+
+    def repeated(self) -> dict[str, Any] | None:
+        """Return its call and the digests of its files as they are; `None` if its values are not kept."""
+        made, depends = PlanStep.repeated(self), self.depends
+        if made is None or depends is None:
+            return None
+        del made["timeout"]
+        imports = None if depends.imports is None else sorted(depends.imports)
+        files = {path: digest_of(depends.folder / path) for path in sorted(depends.files)}
+        return {**made, "function": self.function.name, "depends": [depends.reads, imports, files]}
 
     def own_keys(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return the call and the schema of its value."""

@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from yamlgen.canonical_json import storable
 from yamlgen.errors import Code, RowError
-from yamlgen.expressions.evaluation import MOST_BITS
 from yamlgen.redaction import redact
-from yamlgen.value_objects import JSON
+from yamlgen.value_objects import JSON, MOST_BITS
 
 MOST_DEPTH: Final = 200
 MOST_SIZE: Final = 1 << 26
