@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from framed_texts import framed_texts
 from scripted_api import call, error, message
 from threaded_simulator import Told, serving
 
@@ -56,6 +57,8 @@ def values(path):
     """Each value of each table of a database."""
     with closing(sqlite3.connect(path)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table, column, text in framed_texts(connection):
+            yield f"{path.name}: {table}.{column}, whole", text
         for table in tables:
             for row in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608 - our own names
                 for value in row:

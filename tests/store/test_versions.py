@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from gathered_batches import gathered
+from gathered_batches import answered, gathered, remote
 from hand_made_store import HandMadeStore, ask, finished
 
 from yamlgen.api.failed_rows import find_failed
@@ -14,16 +14,17 @@ from yamlgen.canonical_json import short_digest
 from yamlgen.errors import EnvironmentProblem
 from yamlgen.row_result import Answer
 from yamlgen.store import migrations
-from yamlgen.store.codec import packed
+from yamlgen.store.codec import packed, unpacked
 from yamlgen.store.location import make_folder
-from yamlgen.store.run_recorder import ReusePolicy
-from yamlgen.value_objects import InputRow
+from yamlgen.store.reuse_policy import ReusePolicy
+from yamlgen.value_objects import Attempt, InputRow, Usage
 
 RELEASED = (
     "cb14a5f8a6d5b9cadea4eb4ccf212343c1baab82fac41b918316877a8b2bdd60",
     "d331ef566694f03a69dd6607899f5117f70c9d40f74599f119fa176930148043",
     "a227f68e44f9dad2a65deaee3b7ba2a80747b90d544a3bba127be1cc68299699",
     "6b5ba5a14a8f3405415f2956261fbb3ddb478af9033328a4d9a81098ce73b38b",
+    "c3d1cfe9948aa8d2f612342f8ce0da4faf61b3fd66caafab3673bb2552a95d45",
 )
 """The scripts of the versions before this one."""
 
@@ -136,6 +137,83 @@ def test_who_only_looks_at_an_older_store_is_told_how_to_bring_it_up_to_date(han
         hand_made_store.rows("first")
     assert told.value.hint == "update it with a run with `offline=True`, which sends nothing"
     assert hand_made_store.query("PRAGMA user_version") == [(1,)]
+
+
+def old_store(folder, version):
+    """A store as a version left it, open for more, with an answer for each town."""
+    made = HandMadeStore(folder)
+    make_folder(made.place.folder)
+    connection = sqlite3.connect(made.place.database, isolation_level=None)
+    for script in migrations.SCRIPTS[:version]:
+        connection.executescript(script)
+    connection.execute(f"PRAGMA application_id = {migrations.APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.execute("INSERT INTO run (name, started, status, about) VALUES ('first', 'then', 'finished', '{}')")
+    for number, town in enumerate(TOWNS, 1):
+        values = (number, town.encode(), packed(asked(town)), packed({"model": "m", "said": town}))
+        connection.execute(_ANSWER, values)
+    return made, connection
+
+
+_ANSWER = """
+    INSERT INTO attempt (id, key, run, step, received, input_tokens, output_tokens, cache_creation_input_tokens,
+                         cache_read_input_tokens, seconds, request_characters, request, response)
+    VALUES (?, ?, 1, 'facts', 'then', 0, 0, 0, 0, 1.0, 20, ?, ?)
+"""
+
+
+def asked(town):
+    """The request for a town."""
+    return {"model": "m", "system": "Answer in one sentence, and say how sure you are of it.", "messages": [town]}
+
+
+@pytest.mark.parametrize("version", range(1, migrations.VERSION))
+def test_the_answers_of_every_version_stay_as_they_are(tmp_path, version):
+    """No answer is written again when a store is brought up; old ones and new ones are read side by side."""
+    made, connection = old_store(tmp_path / "store", version)
+    with closing(connection):
+        before = connection.execute("SELECT request, response FROM attempt ORDER BY id").fetchall()
+
+    async def work(run_recorder):
+        for town in (*TOWNS, *"abcdef"):
+            if run_recorder.recall((town.encode(),), 0) is None:
+                answer = Attempt({"model": "m", "said": town}, Usage())
+                await run_recorder.record(town.encode(), "facts", asked(town), answer)
+        return [run_recorder.recall((town.encode(),), 0).response["said"] for town in (*TOWNS, *"abcdef")]
+
+    assert made.run("second", work) == [*TOWNS, *"abcdef"]
+    assert made.query("SELECT request, response FROM attempt WHERE id <= 4 ORDER BY id") == before
+    framed = "SELECT id, request_frame IS NULL FROM attempt WHERE id IN (1, 4, 10) ORDER BY id"
+    assert made.query(framed) == [(1, 1), (4, 1), (10, 0)]
+
+
+def test_an_open_batch_of_an_older_version_is_collected(tmp_path):
+    """Its requests are posted as they were gathered, and its answers are stored with them."""
+    made, connection = old_store(tmp_path / "store", migrations.VERSION - 1)
+    request = gathered("dubai")
+    with closing(connection):
+        connection.execute(
+            "INSERT INTO batch (id, run, step, state, requests, size, betas, remote, created) "
+            "VALUES (1, 1, 'facts', 'posted', 1, 100, '[]', 'msgbatch_1', '2026-11-28T08:00:00+00:00')"
+        )
+        connection.execute(
+            "INSERT INTO batch_request (batch, key, setup, variant, requested, request_characters, length, request) "
+            "VALUES (1, ?, ?, 'facts', 'm', 20, ?, ?)",
+            (request.key, b"setup", len(request.entry), packed(request.body)),
+        )
+
+    async def work(run_recorder):
+        batches = run_recorder.batches
+        (found,) = batches.open_batches()
+        await batches.adopt(found.number)
+        entries = list(batches.entries(found.number))
+        await batches.settle(found.number, [answered("dubai")])
+        await batches.collected(found.number, remote(succeeded=1))
+        return entries, run_recorder.recall((request.key,), 0).response["id"]
+
+    assert made.run("second", work) == ([request.entry], "dubai")
+    ((kept, frame),) = made.query("SELECT request, request_frame FROM attempt WHERE batch = 1")
+    assert (unpacked(kept), frame) == (request.body, None)
 
 
 def test_a_store_of_version_3_gets_batches(tmp_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from yamlgen.store.database import mapped
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.run_session import locked_connection
-from yamlgen.store.stored_rows import ATTEMPT, attempt_values, packed_request
+from yamlgen.store.stored_rows import attempt_values, insert_attempt, packed_request
 from yamlgen.value_objects import JSON, Attempt
 
 _NO_RUN = 0
@@ -51,5 +51,5 @@ def keep_known(place: StoreLocation, answers: Iterable[KnownAnswer], what: str) 
             if connection.execute(_HAS, (answer.key,)).fetchone() is None:
                 request = packed_request(answer.request)
                 values = attempt_values(answer.key, _NO_RUN, answer.step, request, answer.attempt)
-                connection.execute(ATTEMPT, values)
+                insert_attempt(connection, values)
         connection.execute("COMMIT")

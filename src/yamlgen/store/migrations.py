@@ -209,6 +209,28 @@ SCRIPTS: Final = (
     ALTER TABLE batch ADD COLUMN workspace TEXT;
     ALTER TABLE batch ADD COLUMN auth TEXT;       -- the kind of the credentials
     """,
+    """
+    -- A digest of all that decides what a row comes to; null where rows are never taken over.
+    ALTER TABLE run ADD COLUMN fingerprint BLOB;
+    CREATE INDEX run_by_fingerprint ON run (fingerprint) WHERE fingerprint IS NOT NULL;
+
+    -- The kept values that a row used, by their numbers: JSON; null if it used none. A value that is made anew has
+    -- another number.
+    ALTER TABLE row ADD COLUMN kept TEXT;
+    ALTER TABLE kept ADD COLUMN number INTEGER;
+    UPDATE kept SET number = rowid;
+    CREATE UNIQUE INDEX kept_by_number ON kept (number);
+
+    -- What requests of a step, or their responses, have in common. A request or a response without a frame is whole.
+    CREATE TABLE frame (
+        id INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL UNIQUE,
+        text BLOB NOT NULL                -- compressed
+    );
+    ALTER TABLE attempt ADD COLUMN request_frame INTEGER;
+    ALTER TABLE attempt ADD COLUMN response_frame INTEGER;
+    ALTER TABLE batch_request ADD COLUMN request_frame INTEGER;
+    """,
 )
 TO_RETRY: Final = """
     (row.status = 'failed' OR EXISTS (

@@ -22,6 +22,12 @@ _DELETIONS: Final = {
         "DELETE FROM attempt WHERE run IN (SELECT run FROM pruned UNION SELECT id FROM run WHERE status = 'pruned') "
         "AND id NOT IN (SELECT json_extract(each.value, '$[0]') FROM result, json_each(result.attempts) AS each)"
     ),
+    "frames": (
+        "DELETE FROM frame WHERE id NOT IN ("
+        "SELECT request_frame FROM attempt WHERE request_frame IS NOT NULL "
+        "UNION SELECT response_frame FROM attempt WHERE response_frame IS NOT NULL "
+        "UNION SELECT request_frame FROM batch_request WHERE request_frame IS NOT NULL)"
+    ),
     "cut streams": "DELETE FROM cut_stream WHERE run IN (SELECT run FROM pruned)",
     "refusals": "DELETE FROM refusal WHERE run IN (SELECT run FROM pruned)",
     "kept values": "DELETE FROM kept WHERE run IN (SELECT run FROM pruned)",

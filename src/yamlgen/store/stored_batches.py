@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,10 +27,18 @@ from yamlgen.batches.batch_store import (
     entry_from,
 )
 from yamlgen.steps.config_fields import Auth
-from yamlgen.store.codec import packed, packed_text, text_of, unpacked
+from yamlgen.store.codec import bytes_of, compressed, packed, text_of, unpacked, unpacked_text
 from yamlgen.store.database import mapped
 from yamlgen.store.refused_requests import RefusedRequests
-from yamlgen.store.stored_rows import ATTEMPT, PackedRequest, attempt_values, insertion, packed_request
+from yamlgen.store.stored_frames import StoredFrames, number_of
+from yamlgen.store.stored_rows import (
+    PackedRequest,
+    attempt_values,
+    insert_attempt,
+    insertion,
+    packed_request,
+    packed_response,
+)
 from yamlgen.value_objects import Attempt
 
 Submit = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
@@ -54,16 +61,16 @@ _BEGIN: Final = insertion(
 )
 _ADD: Final = insertion(
     *("batch_request", "batch", "key", "setup", "variant", "requested", "request_characters", "length"),
-    *("request", "entry"),
+    *("request", "request_frame", "entry"),
 ).replace("INSERT", "INSERT OR IGNORE", 1)
 _GROW: Final = f"""
     UPDATE batch SET size = size + ? + (requests > 0) * {len(SEPARATOR)}, requests = requests + 1 WHERE id = ?
 """
 _ENTRIES: Final = """
-    SELECT id, key, request, entry FROM batch_request WHERE batch = ? AND id > ? ORDER BY id LIMIT ?
+    SELECT id, key, request, request_frame, entry FROM batch_request WHERE batch = ? AND id > ? ORDER BY id LIMIT ?
 """
 _REQUEST: Final = """
-    SELECT setup, requested, request_characters, request FROM batch_request WHERE key = ? AND batch = ?
+    SELECT setup, requested, request_characters, request, request_frame FROM batch_request WHERE key = ? AND batch = ?
 """
 _SETTLED: Final = "DELETE FROM batch_request WHERE key = ? AND batch = ?"
 _ANSWERED: Final = "DELETE FROM batch_failure WHERE key = ?"
@@ -103,15 +110,21 @@ class StoredBatches:
         path: the database, for messages.
         submit: writes to the store, once the run has started.
         refusals: learns which setups are proven.
+        frames: the frames of the store.
     """
 
-    def __init__(self, reader: sqlite3.Connection, path: Path, submit: Submit, refusals: RefusedRequests) -> None:
+    def __init__(
+        self, reader: sqlite3.Connection, path: Path, submit: Submit, refusals: RefusedRequests, frames: StoredFrames
+    ) -> None:
         self._reader = reader
         self._path = path
         self._submit = submit
         self._refusals = refusals
+        self._frames = frames
+        self._steps: dict[int, str] = {}
         self._run = 0
         self.arrived: Container[int] = frozenset()
+        self.is_settling = False  # whether answers of batches were stored in this run
 
     def begin(self, run: int) -> None:
         """Store batches for a run from now on."""
@@ -165,13 +178,14 @@ class StoredBatches:
             "auth": origin and origin.auth,
         }
         number: int = await self._submit(lambda connection: connection.execute(_BEGIN, values).lastrowid)
+        self._steps[number] = step
         return number
 
     def add(self, number: int, request: GatheredRequest) -> Awaitable[bool]:
         """Add a request to a batch; the result is false if an open batch has its key already."""
-        text, length = text_of(request.body), len(request.entry)
-        kept = packed_request(request.body, text)
-        is_plain = request.entry == entry_from(request.key, text.encode())
+        length = len(request.entry)
+        kept = packed_request(request.body, self._frames, self._steps.get(number, ""))
+        is_plain = request.entry == entry_from(request.key, bytes_of(request.body))
         values = {
             "batch": number,
             "key": request.key,
@@ -181,11 +195,13 @@ class StoredBatches:
             "request_characters": kept.characters,
             "length": length,
             "request": kept.data,
-            "entry": None if is_plain else packed_text(request.entry.decode()),
+            "request_frame": kept.frame,
+            "entry": None if is_plain else compressed(request.entry),
         }
 
         def insert(connection: sqlite3.Connection) -> bool:
-            is_new = connection.execute(_ADD, values).rowcount > 0
+            own = {**values, "request_frame": number_of(connection, kept.frame)}
+            is_new = connection.execute(_ADD, own).rowcount > 0
             if is_new:
                 connection.execute(_GROW, (length, number))
             return is_new
@@ -202,12 +218,15 @@ class StoredBatches:
         """Yield the lines of its requests, in the order in which they were added."""
         last = 0
         while page := self._page(number, last):
-            for last, key, request, entry in page:  # noqa: B007 - where the next page begins
+            for last, key, request, frame, entry in page:  # noqa: B007 - where the next page begins
                 with mapped(self._path):
-                    line = entry_from(key, zlib.decompress(request)) if entry is None else zlib.decompress(entry)
+                    if entry is None:
+                        line = entry_from(key, unpacked_text(request, self._frames.frame(frame)))
+                    else:
+                        line = unpacked_text(entry)
                 yield line
 
-    def _page(self, number: int, last: int) -> list[tuple[int, bytes, bytes, bytes | None]]:
+    def _page(self, number: int, last: int) -> list[tuple[int, bytes, bytes, int | None, bytes | None]]:
         with mapped(self._path):
             return self._reader.execute(_ENTRIES, (number, last, _PAGE)).fetchall()
 
@@ -238,6 +257,7 @@ class StoredBatches:
 
         An outcome whose request the batch no longer has is ignored: its result came twice.
         """
+        self.is_settling = True
         step, proofs, made = self.record_of(number).step, [], []
         for outcome in outcomes:
             found = self._find(_REQUEST, outcome.key, number)
@@ -258,7 +278,7 @@ class StoredBatches:
                 if failure is not None:
                     connection.execute(_FAILED, failure)
                     continue
-                connection.execute(ATTEMPT, attempt)
+                insert_attempt(connection, attempt)
                 connection.execute(_ANSWERED, (key,))
                 connection.execute("UPDATE batch SET cost = cost + ? WHERE id = ?", (attempt["cost"], number))
 
@@ -271,7 +291,9 @@ class StoredBatches:
         """Return the key of an outcome, and the values of its attempt or of its failure."""
         outcome = each.outcome
         if isinstance(outcome, Attempt):
-            return each.key, attempt_values(each.key, self._run, step, request, outcome, number), None
+            response = packed_response(outcome, self._frames, step, request.model)
+            values = attempt_values(each.key, self._run, step, request, outcome, number, response)
+            return each.key, values, None
         error = None if outcome.error is None else packed(outcome.error)
         return each.key, {}, (each.key, self._run, outcome.kind, error)
 

@@ -13,15 +13,20 @@ from yamlgen.errors import EnvironmentProblem
 from yamlgen.store.codec import shown, unpacked
 from yamlgen.store.database import damaged, mapped
 from yamlgen.store.location import StoreLocation
+from yamlgen.store.stored_frames import StoredFrames
 from yamlgen.value_objects import JSON, Usage
 
 TOKENS: Final = tuple(Usage.__dataclass_fields__)
 
 _UNKNOWN_CAUSE: Final = "the cause is unknown, because the run was made by an earlier version of yamlgen"
 
-_RESULT: Final = "SELECT id, step, status, value, error, attempts, thinking FROM result WHERE id = ?"
+RESULT_COLUMNS: Final = ", ".join(
+    f"result.{name}" for name in ("id", "step", "status", "value", "error", "attempts", "thinking")
+)
+"""The columns of a `StoredResult`, in order."""
+
 _AMONG: Final = "IN (SELECT value FROM json_each(?))"
-_RESULTS: Final = f"SELECT id, step, status, value, error, attempts, thinking FROM result WHERE id {_AMONG}"
+_RESULTS: Final = f"SELECT {RESULT_COLUMNS} FROM result WHERE id {_AMONG}"
 _ATTEMPTS: Final = (
     "SELECT attempt.id, run.name, attempt.received, attempt.requested, attempt.model, attempt.stop_reason, "
     "attempt.request_id, attempt.cost, attempt.seconds, "
@@ -30,6 +35,7 @@ _ATTEMPTS: Final = (
     "FROM attempt LEFT JOIN run ON run.id = attempt.run LEFT JOIN batch ON batch.id = attempt.batch "
     f"WHERE attempt.id {_AMONG}"
 )
+_EXCHANGE: Final = "SELECT request, response, request_frame, response_frame FROM attempt WHERE id = ?"
 _LOST: Final = f"SELECT result, code, newest FROM failed_request WHERE result {_AMONG} ORDER BY id"
 
 
@@ -121,6 +127,7 @@ class ResultReader:
     def __init__(self, connection: sqlite3.Connection, place: StoreLocation) -> None:
         self._connection = connection
         self._path = place.database
+        self._frames = StoredFrames(connection, place.database)
         self.place = place
 
     def _all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -148,13 +155,27 @@ class ResultReader:
             with mapped(self._path):  # only now: it would take as long as a value
                 raise
 
-    def _row(self, number: int, status: str, source: str, results: str) -> StoredRow:
-        with mapped(self._path):
-            find = self._connection.execute
-            found = [find(_RESULT, (each,)).fetchone() for each in json.loads(results)]
-        if None in found:
-            raise self._incomplete()
-        return StoredRow(number, status, source, [StoredResult(*each) for each in found])
+    def whole(self, found: Iterable[tuple[Any, ...]]) -> Iterator[StoredRow]:
+        """Yield rows with their results.
+
+        Args:
+            found: for each result of a row, the position of the row, its status, the row of the input as JSON, the
+                number of the result, and the columns of the result; for a row without results one tuple with nulls.
+                The results of a row follow each other.
+        """
+        row: StoredRow | None = None
+        for number, status, source, own, *result in found:
+            if row is None or row.number != number:
+                if row is not None:
+                    yield row
+                row = StoredRow(number, status, source, [])
+            if own is None:
+                continue
+            if result[0] is None:
+                raise self._incomplete()
+            row.results.append(StoredResult(*result))
+        if row is not None:
+            yield row
 
     def together(self, rows: Collection[tuple[int, str, str, str]]) -> list[StoredRow]:
         """Return rows with their results, which are read in one query.
@@ -252,8 +273,10 @@ class ResultReader:
 
     def exchange(self, attempt: StoredAttempt) -> tuple[JSON, JSON]:
         """Return the request and the response of an attempt."""
-        request, response = self._one("SELECT request, response FROM attempt WHERE id = ?", attempt.number)
-        return self._read(unpacked, request), self._read(shown, response)
+        request, response, *frames = self._one(_EXCHANGE, attempt.number)
+        asked, answered = map(self._frames.frame, frames)
+        with mapped(self._path):
+            return unpacked(request, asked), shown(response, answered)
 
     def _noted(self, result: StoredResult) -> list[list[Any]]:
         found: list[list[Any]] = [] if result.attempts == "[]" else self._read(json.loads, result.attempts)
