@@ -6,7 +6,7 @@ in the input, from 0. `id` is its id, if the input has ids. The event of an answ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -110,6 +110,42 @@ class AnswerReceived:
     batch: bool = False
     fallback: str = ""
     saved: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TakenStep:
+    """What a step had made in rows that are taken over: the sums of what their events would have told.
+
+    Attributes:
+        finished: rows for which it finished.
+        skipped: rows for which the step was skipped.
+        items: items, combinations and samples of these rows.
+        answers: stored answers, those to re-asks and to larger requests included.
+        usage: their tokens.
+        cost: their cost in US dollars, without those whose price is unknown.
+        unpriced: the answers whose price is unknown.
+    """
+
+    finished: int
+    skipped: int
+    items: int
+    answers: int
+    usage: Usage
+    cost: float
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowsTakenOver:
+    """Rows have the results that an equal earlier run stored; in place of their events, one for all.
+
+    Attributes:
+        rows: their positions in the input, from 0, in order.
+        steps: what their steps had made, by step.
+    """
+
+    rows: Sequence[int]
+    steps: Mapping[str, TakenStep]
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +370,7 @@ Event: TypeAlias = (
     | RequestSent
     | RequestRetried
     | AnswerReceived
+    | RowsTakenOver
     | StreamCut
     | PaceChanged
     | StepFinished

@@ -200,8 +200,8 @@ class ValueCache(Protocol):
         """Return the value of a key, or `None`. It is valid if the files that it depends on have not changed."""
         ...
 
-    async def keep(self, key: bytes, kept: CachedValue) -> None:
-        """Store a value; when this returns, it is on disk.
+    async def keep(self, key: bytes, kept: CachedValue) -> int:
+        """Store a value, and return its number; when this returns, it is on disk.
 
         Raises:
             EnvironmentProblem: the store cannot be written.

@@ -32,6 +32,7 @@ class Answer:
         lost: the items that failed and are null, if the step allows null items.
         failure: the error of a step that failed and is null (`on_error: null`).
         thinking: what the model thought, if the step keeps it: a string or null, or a list of them like the value.
+        kept: the numbers of the kept values that it is made of; 0 for the value of a function that was not kept.
     """
 
     value: JSON
@@ -42,6 +43,7 @@ class Answer:
     lost: tuple[FailedItem, ...] = ()
     failure: RowError | None = None
     thinking: JSON = None
+    kept: tuple[int, ...] = ()
 
     @property
     def is_absent(self) -> bool:

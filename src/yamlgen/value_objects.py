@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 JSON: TypeAlias = Any
 """A JSON value: `None`, `bool`, `int`, `float`, `str`, a list, or a dict with string keys."""
+
+MOST_BITS: Final = 1328
+"""Maximum size of an integer in a value: 400 digits, as in a pipeline."""
 
 
 Cause: TypeAlias = Literal["first", "reask", "larger", "refusal"]
@@ -173,6 +176,7 @@ class Attempt:
         own: whether this run has stored it.
         fallback: the id of the model that answered in place of the step's, which has refused; empty for the step's own.
         saved: by how many US dollars it cost less than without the prompt cache, if this run has paid for it.
+        by_older_key: whether it was found by a key that an older version made.
     """
 
     response: Mapping[str, JSON]
@@ -189,6 +193,7 @@ class Attempt:
     own: bool = False
     fallback: str = ""
     saved: float = 0.0
+    by_older_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +211,12 @@ class CachedValue:
     Attributes:
         files: the files that it depends on: the sha256 in hexadecimal by path, relative to the pipeline; empty if
             unknown.
+        number: its number in the store. A value that is made anew has another one.
     """
 
     value: JSON
     files: Mapping[str, str]
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(eq=False)

@@ -89,7 +89,7 @@ def outcomes(plan, rows):
         try:
             await RowScheduler(plan, performer, kept, lambda _: None, Cancellation()).run(rows)
         finally:
-            performer.close()
+            await performer.close()
         return sorted(kept, key=lambda outcome: outcome.row.index)
 
     return asyncio.run(main())

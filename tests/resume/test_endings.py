@@ -45,19 +45,19 @@ def outputs():
 
 def test_a_second_ctrl_c_stops_the_export(call, before, monkeypatch):
     """Two Ctrl-C while the rows are written: 130, the previous output as it was, nothing beside it."""
-    rows = RunReader.rows
+    texts = RunReader.texts
 
-    def slow(self, entry, **kept):
-        for number, line in enumerate(rows(self, entry, **kept)):
+    def slow(self, entry):
+        for number, row in enumerate(texts(self, entry)):
             interrupt(2 if number == 3 else 0)
-            yield line
+            yield row
 
-    monkeypatch.setattr(RunReader, "rows", slow)
+    monkeypatch.setattr(RunReader, "texts", slow)
     told = call("run", "small.yaml", "--simulate")
     assert (told.code, f"error[{Code.STOPPED}]: cancelled: Ctrl-C" in told.err) == (130, True)
     assert outputs() == before
     assert status() == "stopped"
-    monkeypatch.setattr(RunReader, "rows", rows)
+    monkeypatch.setattr(RunReader, "texts", texts)
     told = call("run", "small.yaml", "--simulate", "--progress", "plain")
     assert (told.code, "nothing to send" in told.err) == (0, True)
 

@@ -15,7 +15,7 @@ from yamlgen.reports.report import Report
 from yamlgen.row_result import Answer, RowResult
 from yamlgen.store.location import StoreLocation
 from yamlgen.store.pruning import prune
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import begin_run, locked_connection, open_runs, open_session
 from yamlgen.value_objects import Attempt, InputRow, Usage
 

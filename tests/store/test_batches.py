@@ -11,7 +11,7 @@ from hand_made_store import HandMadeStore
 from yamlgen.batches.batch_store import HEAD, SEPARATOR, TAIL, BatchFailure, BatchOrigin, BatchRecord, State
 from yamlgen.interfaces import UNOBSERVED, RequestContext
 from yamlgen.store.codec import unpacked
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import open_runs
 
 HEADERS = (("x-team", "TEAM"),)

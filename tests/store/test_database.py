@@ -15,7 +15,7 @@ from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.store import database, migrations
 from yamlgen.store.codec import packed
 from yamlgen.store.location import StoreLocation, location_of
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import locked_connection, open_runs, open_session
 
 NEXT = "ALTER TABLE run ADD COLUMN note TEXT; UPDATE run SET note = name || '!';"

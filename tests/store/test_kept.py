@@ -9,7 +9,7 @@ from hand_made_store import HandMadeStore, finished
 
 from yamlgen.errors import Code, EnvironmentProblem
 from yamlgen.row_result import Answer
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import open_session
 from yamlgen.value_objects import CachedValue
 

@@ -36,6 +36,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
     output: ChosenPaths | None = None,
     limit: int | None = None,
     fresh: bool = False,
+    recheck: bool = False,
     offline: bool = False,
     retry: str | None = None,
     confirm_above_usd: float | None = None,
@@ -78,6 +79,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
             has several outputs, paths by name, such as `{"train": "out/train.jsonl"}`; the others stay.
         limit: run only this many rows, into a separate file.
         fresh: use no stored answers: send, and pay for, every request again.
+        recheck: take over no finished rows: render and validate every row again, with its stored answers.
         offline: send nothing: use stored answers only, and report what is missing.
         retry: the name of a run whose failed rows are retried, and no others; `retry` also reuses its options.
         confirm_above_usd: do not start a run that may cost more US dollars, unless `yes` is set.
@@ -121,6 +123,7 @@ async def arun(  # noqa: PLR0913 - the options of the command
         max_concurrency=max_concurrency,
         store=None if store is None else Path(store),
         fresh=fresh,
+        recheck=recheck,
         offline=offline,
         retry=retry,
         max_requests=max_requests,
@@ -153,6 +156,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
     rows: GivenRows | None = None,
     limit: int | None = None,
     fresh: bool = False,
+    recheck: bool = False,
     store: str | Path | None = None,
     simulate: bool = False,
     latency: float = 0.0,
@@ -174,6 +178,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
             cannot represent, is an error.
         limit: count only this many rows.
         fresh: count every request, as if the store were empty.
+        recheck: take over no finished rows: render and validate every row again, with its stored answers.
         store: the folder of the store. Default: `.yamlgen/` next to the pipeline.
         simulate: estimate a run with the simulator.
         latency: seconds by which each simulated answer is delayed.
@@ -199,6 +204,7 @@ async def aplan(  # noqa: PLR0913 - the options of the command
         simulate=simulate,
         store=None if store is None else Path(store),
         fresh=fresh,
+        recheck=recheck,
         latency=latency,
         faults=faults,
         seed=seed,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from yamlgen.api.loaded_pipeline import Pipeline
 from yamlgen.api.opened_input import opened_input
+from yamlgen.api.run_fingerprint import files_agree, run_fingerprint
 from yamlgen.api.run_options import RunOptions
 from yamlgen.api.token_counts import measured_ratios
 from yamlgen.cancellation import Cancellation
@@ -32,8 +34,9 @@ from yamlgen.planning.request_costs import History, TokenRatio
 from yamlgen.planning.run_duration import duration_of
 from yamlgen.store.api_facts import ApiFacts
 from yamlgen.store.location import StoreLocation, location_of, make_folder
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import StoreSession, locked_connection, open_runs, open_session
+from yamlgen.store.takeover import CHUNK, coming_row
 from yamlgen.value_objects import JSON, InputRow, Prompt
 
 FEW: Final = 100
@@ -41,9 +44,6 @@ FEW: Final = 100
 
 SAMPLE: Final = 500
 """About how many rows the estimate looks at otherwise."""
-
-_ODD: Final = 2_654_435_761
-"""Knuth's multiplier, which spreads neighbouring numbers."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Preparation:
         simulation: what simulated answers depend on; `None` if the run is not simulated.
         price_functions: the prices, by the names of the plan's variants; `None` if a price is unknown.
         connection: for writing to the store; `None` if it is only read.
+        rechecks: whether no finished row is taken over.
     """
 
     plan: Plan
@@ -69,6 +70,7 @@ class Preparation:
     simulation: Mapping[str, JSON] | None
     price_functions: Mapping[str, PriceFunction | None]
     connection: sqlite3.Connection | None
+    rechecks: bool = False
 
     def facts(self, endpoint: Endpoint) -> ApiFacts:
         """Return what the API at an end has shown before."""
@@ -84,19 +86,43 @@ class Preparation:
         Raises:
             YamlgenError: the API does not count tokens.
         """
-        rows = self.source.rows(self.rows, self.plan.columns)
         if quick:
             share = (SAMPLE if self.session.run_reader.holds_answers() else FEW) / self.rows
-            rows = (row for row in rows if row.index == 0 or _spread(row.index) < share)
+            rows = self.source.sampled(share, self.rows, self.plan.columns)
+        else:
+            rows = self.source.rows(self.rows, self.plan.columns)
         async with self.provider.open(self.plan, Cancellation(), self.session.run_recorder) as models:
-            counted = self.forecaster(models)
-            await self.go_over(rows, models, counted)
+            counted, equal = self.forecaster(models), None if quick else self._fingerprint(asked_by_tool(models))
+            await self.go_over(self._left(rows, counted, equal), models, counted)
             if count:
                 ratios = await measured_ratios(self.provider.endpoints(self.plan), counted.samples())
-                counted = self.forecaster(models, counted=ratios)
-                await self.go_over(self.source.rows(self.rows, self.plan.columns), models, counted)
+                counted, rows = self.forecaster(models, counted=ratios), self.source.rows(self.rows, self.plan.columns)
+                await self.go_over(self._left(rows, counted, equal), models, counted)
             forecast = replace(counted.forecast(self.rows), simulation=self.simulation)
             return replace(forecast, duration=self._duration(forecast)), asked_by_tool(models)
+
+    def _fingerprint(self, by_tool: frozenset[str]) -> bytes | None:
+        return None if self.rechecks else run_fingerprint(self.plan, self.provider, by_tool)
+
+    def _left(self, rows: Iterator[InputRow], sink: Forecaster, equal: bytes | None) -> Iterator[InputRow]:
+        """Yield the rows that a run would not take over; the others are counted at once.
+
+        Args:
+            rows: the rows of the input, in order.
+            sink: counts the rows that would be taken over.
+            equal: the fingerprint of the run; `None` if nothing would be taken over.
+        """
+        foreseen = self.session.run_recorder.foresee_takeover(equal, self.plan.steps, files_agree(self.plan))
+        if foreseen is None:
+            yield from rows
+            return
+        with foreseen:
+            while chunk := list(islice(rows, CHUNK)):
+                taken = foreseen.find([coming_row(row) for row in chunk])
+                if taken is not None:
+                    sink.take_over(taken)
+                known = frozenset(() if taken is None else taken.rows)
+                yield from (row for row in chunk if row.index not in known)
 
     def _duration(self, forecast: RunForecast) -> RunDuration | None:
         """Return how long a run takes by the limits that were seen last; `None` if none were."""
@@ -147,11 +173,6 @@ def asked_by_tool(models: Mapping[str, Model]) -> frozenset[str]:
     return frozenset(name for name, model in models.items() if "tools" in model.request(Prompt(None, ())))
 
 
-def _spread(index: int) -> float:
-    """Return a pseudo-random number from 0 to 1, so that the sample does not follow a period of the input."""
-    return (index * _ODD % 2**32) / 2**32
-
-
 @asynccontextmanager
 async def prepare(
     pipeline: Pipeline,
@@ -186,7 +207,7 @@ async def prepare(
         if pipeline.source.query is not None and holder is not None:
             make_folder(place.folder)
         given = stack.enter_context(opened_input(pipeline, plan, place.folder, options))
-        source, rows = given.scan(plan.taken, plan.columns)
+        source, rows = given.scan(plan.taken, plan.columns, SAMPLE)
         if rows == 0:
             raise no_rows(source)
         if options.limit is not None and not pipeline.stages:  # otherwise it limits the rows of the stages
@@ -194,7 +215,8 @@ async def prepare(
         connection = None if holder is None else stack.enter_context(locked_connection(place, holder))
         session = stack.enter_context(open_session(place, _reuse(options, place)))
         simulation = options.simulation.about if options.simulation else None
-        yield Preparation(plan, source, rows, session, provider, simulation, price_functions, connection)
+        opened = session, provider, simulation, price_functions, connection
+        yield Preparation(plan, source, rows, *opened, rechecks=options.recheck)
 
 
 async def estimate(

@@ -28,21 +28,20 @@ from yamlgen.api.loaded_pipeline import Pipeline
 from yamlgen.api.lock_files import LockChange, locked_to, other_models, write_lock
 from yamlgen.api.preparation import Preparation, prepare
 from yamlgen.api.run_facts import recorded_facts, stored_facts
+from yamlgen.api.run_fingerprint import run_fingerprint
 from yamlgen.api.run_options import RunOptions
+from yamlgen.api.taken_rows import rows_to_run
 from yamlgen.cancellation import Cancellation, whole
 from yamlgen.comparison.lock import Lock, lock_path
 from yamlgen.comparison.locked_parts import RowsDigest
 from yamlgen.data.source import Source
 from yamlgen.engine.local_engine import LocalEngine
 from yamlgen.engine.spending_limits import Budget
-from yamlgen.engine.trial_rows import UnreadRows
 from yamlgen.errors import Code, Incomplete, Interrupted, YamlgenError, near
 from yamlgen.events import (
     Emit,
     Event,
     OutputWritten,
-    RowFailed,
-    RowFinished,
     RunFinished,
     RunStarted,
     RunWarned,
@@ -210,13 +209,14 @@ class _RunExecution:
         run_reader, clock, started = ready.session.run_reader, time.monotonic(), datetime.now(UTC)
         connection = ready.connection
         assert connection is not None  # noqa: S101 - a run locks its store
-        async with begin_run(ready.session, connection, self.name, kept, self.options.retry) as run:
+        equal = None if self.tested is not None else run_fingerprint(self.plan, ready.provider, by_tool)
+        async with begin_run(ready.session, connection, self.name, kept, self.options.retry, equal) as run:
             steps = tuple(step.name for step in self.plan.steps)
             headers, simulated = tuple(about["headers"]), self.options.simulate
             self.tell(RunStarted(self.name, self.plan.name, steps, ready.rows, headers, simulated))
             error: YamlgenError | None = None
             try:
-                await self._drive(ready, run.entry)
+                await self._drive(ready, run.entry, None if self.options.recheck else equal)
                 error = self._unfinished(ready.rows)
                 if error is None:
                     await self._verify(ready.source)
@@ -244,12 +244,11 @@ class _RunExecution:
                 raise error from None
             return FinishedRun(self.report, self.paths, run.entry, run_reader.place)
 
-    async def _drive(self, ready: Preparation, entry: RunEntry) -> None:
+    async def _drive(self, ready: Preparation, entry: RunEntry, equal: bytes | None) -> None:
         printer = None
         if self.paths.printed is not None and self.tested is None:
             printer = PrinterThread(partial(self._opened_printer, ready.session.run_reader.place, entry))
-            self.listeners.append(partial(_print, printer))
-        rows = partial(ready.source.rows, ready.rows, self.plan.columns)
+            self.listeners.append(printer.observe)
         desk = open_desk(
             ready,
             emit=self.tell,
@@ -260,8 +259,9 @@ class _RunExecution:
         )
         engine = LocalEngine(self.plan, ready.provider, ready.session.run_recorder, self.tell, self.cancellation, desk)
         try:
+            rows, rest = await rows_to_run(ready, equal, self.digest, self.tell, self.cancellation)
             async with models_asked(ready, self.tell, sends=self.sends):
-                await engine.run(self.digest.of(rows()), UnreadRows(ready.rows, rows))
+                await engine.run(rows, rest)
             self.undone = engine.undone
         except asyncio.CancelledError:  # do not wait for a reader that does not read
             if printer is not None:
@@ -391,8 +391,3 @@ class _RunExecution:
         with open_runs(place) as run_reader, RowComposer(run_reader, entry, output) as composer:
             yield Printer(getattr(stream, "raw", stream), composer.line)
             self.counts[output.name] = composer.counts
-
-
-def _print(printer: PrinterThread, event: Event) -> None:
-    if isinstance(event, RowFinished | RowFailed):
-        printer.done(event.row)

@@ -31,6 +31,7 @@ class RunOptions:
     max_concurrency: int | None = None
     store: Path | None = None
     fresh: bool = False
+    recheck: bool = False
     offline: bool = False
     retry: str | None = None
     max_requests: int | None = None

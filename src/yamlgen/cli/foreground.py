@@ -194,6 +194,7 @@ async def _run(
 
     gc.freeze()  # loaded modules are never garbage; the rest is small, and is collected often
     gc.set_threshold(_GARBAGE, 2, 2)
+    gc.enable()
     cancellation, task, received = Cancellation(), asyncio.current_task(), interruptions.received
 
     def stop(number: signal.Signals) -> None:
@@ -203,7 +204,7 @@ async def _run(
         elif display.batches.only:
             display.say("stopping: the API continues to process the batches")
         else:
-            display.say("stopping: waiting for the requests in flight; press Ctrl-C again to cancel them")
+            display.say("stopping: waiting for the requests and functions in flight; press Ctrl-C again to cancel them")
 
     def observe(event: Event) -> None:
         if isinstance(event, RunStarted) and task is not None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @input_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Count only the first N rows.")
 @click.option("--fresh", is_flag=True, help="Count every request, as if the store were empty.")
+@click.option("--recheck", is_flag=True, help="Take over no finished rows: render and validate every row again.")
 @store_option
 @batch_option
 @click.option("--count", is_flag=True, help="Let the API count the tokens of some requests, which costs nothing.")

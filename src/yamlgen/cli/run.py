@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Send nothing; estimate the run, as `plan` does.")
 @click.option("--fresh", is_flag=True, help="Use no stored answers: send, and pay for, every request again.")
+@click.option("--recheck", is_flag=True, help="Take over no finished rows: render and validate every row again.")
 @click.option("--lock", is_flag=True, help="After a whole run, write its lock next to the pipeline.")
 @click.option("--locked", is_flag=True, help="Do not run if steps, Python, output type or models differ from the lock.")
 @click.option("--offline", is_flag=True, help="Send nothing; use stored answers only, and report what is missing.")
@@ -96,5 +98,6 @@ def command(  # noqa: PLR0913 - click passes its options by name
     if dry_run:
         from yamlgen.cli.plan import show_plan  # noqa: PLC0415 - loads the engine
 
+        gc.enable()
         return show_plan(prepare, json_out=output_format == "json")
     return run_shown(prepare, DisplayOptions(quiet, verbose, progress, output_format == "json"))

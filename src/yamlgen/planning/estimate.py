@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from yamlgen.errors import Code, RowError
-from yamlgen.events import RunForecast, StepForecast
+from yamlgen.events import RowsTakenOver, RunForecast, StepForecast
 from yamlgen.forecast import RequestLoad
 from yamlgen.interfaces import Model, PriceFunction
 from yamlgen.planning.asked_requests import AskedRequests
@@ -170,6 +170,18 @@ class Forecaster:
                 count.doubtful += bool(doubts)
                 count.doubts.update(doubts)
         self.unanswered += not coming.missing.isdisjoint(self._counts)
+
+    def take_over(self, taken: RowsTakenOver) -> None:
+        """Count rows that are taken over, as if each had been added with its results."""
+        self.rows += len(taken.rows)
+        for step in self._ordered:
+            made = taken.steps.get(step.name)
+            if step.variants and made is not None:
+                count, cases = self._counts[step.name], made.finished if step.is_single else made.items
+                count.rows += made.finished
+                count.stored += cases
+                count.cases += cases
+                count.known += made.finished
 
     def _count_known(self, count: _Count, stored: int, sent: int) -> None:
         count.stored += stored

@@ -10,20 +10,23 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from yamlgen.expressions.name_resolution import all_of
 from yamlgen.pipeline.input_config import Input
 from yamlgen.pipeline.pipeline_model import Limits, Runtime
 from yamlgen.planning.error_location import located_errors
 from yamlgen.planning.step_order import ordered
-from yamlgen.row_result import Answer
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.steps.config_fields import MOST_CONCURRENCY, ModelSettings
 from yamlgen.steps.fan_out import Scope
 from yamlgen.steps.plan_step import PlanStep, Variant
+from yamlgen.system_limits import usable_cores
 from yamlgen.value_objects import JSON, Row
+
+if TYPE_CHECKING:
+    from yamlgen.row_result import Answer
 
 _NOTHING: Final[Mapping[str, JSON]] = {}
 
@@ -154,6 +157,19 @@ class Plan:
         """The maximum number of requests in flight."""
         ceiling = self.runtime.concurrency
         return MOST_CONCURRENCY if ceiling == "auto" else ceiling
+
+    @property
+    def python_workers(self) -> int:
+        """The number of processes that call Python functions on this machine; 0: threads of the run call them."""
+        workers = self.runtime.python_workers
+        return usable_cores() if workers == "auto" else workers
+
+    @property
+    def credential_variables(self) -> frozenset[str]:
+        """The environment variables with credentials that the connections name."""
+        own = (model.runtime for model in self.models.values() if model.runtime is not None)
+        runtimes = [each.over(self.runtime) for each in own] + [self.runtime_of(each) for _, each in self.variants]
+        return self.runtime.variables.union(*(each.variables for each in runtimes))
 
     @property
     def folder(self) -> Path:

@@ -27,6 +27,7 @@ from yamlgen.events import (
     RowFailed,
     RowFinished,
     RowResumed,
+    RowsTakenOver,
     RunFinished,
     RunStarted,
     RunWarned,
@@ -255,8 +256,8 @@ class Report:
                 self.steps[event.step].failed_items += event.case is not None
                 self.steps[event.step].null_rows += event.case is None
                 _group(self.item_groups, event).add(_example(event))
-            case RowFinished():
-                self.finished += 1
+            case RowFinished() | RowsTakenOver():
+                self._finished(event)
             case RowFailed():
                 self._failed(event)
             case OutputWritten() | ReportWritten():
@@ -284,6 +285,18 @@ class Report:
             step.paid.add(event.usage, 0.0, attempts=0, saved=event.saved)
         else:
             (step.reused if event.reused else step.paid).add(event.usage, event.cost, saved=event.saved)
+
+    def _finished(self, event: RowFinished | RowsTakenOver) -> None:
+        if isinstance(event, RowFinished):
+            self.finished += 1
+            return
+        self.finished += len(event.rows)
+        for name, taken in event.steps.items():
+            step = self.steps[name]
+            step.finished += taken.finished
+            step.skipped += taken.skipped
+            step.items += taken.items
+            step.reused += UsageTotal(taken.answers, taken.usage, taken.cost, taken.unpriced)
 
     def _observe_batch(self, event: Event) -> None:
         """Add an event of a batch. Its answers are paid for when it ends, even if no row reads them."""

@@ -19,6 +19,7 @@ Write = Callable[[Callable[[sqlite3.Connection], Any]], Awaitable[Any]]
 """Runs a function in the writer's next transaction."""
 
 _FIND: Final = "SELECT made, status, message FROM refusal WHERE key = ?"
+_ANY: Final = "SELECT 1 FROM refusal LIMIT 1"
 _KEEP: Final = "INSERT OR REPLACE INTO refusal (key, made, run, received, status, message) VALUES (?, ?, ?, ?, ?, ?)"
 _TAKE: Final = "UPDATE refusal SET run = ? WHERE key = ?"
 _PROVE: Final = "INSERT OR IGNORE INTO proven (setup) VALUES (?)"
@@ -46,15 +47,21 @@ class RefusedRequests:
         self._proven: set[bytes] = set()
         self._waiting: defaultdict[bytes, list[tuple[Any, ...]]] = defaultdict(list)
         self._taken: set[bytes] = set()
+        self._are_any: bool | None = None  # whether there are any; during a run nobody else writes
 
     def begin(self, run: int) -> None:
         """Store refusals for a run from now on."""
         self._run = run
+        self._are_any = None
         self._proven.clear()  # setups that were proven while the run was planned are not on disk
 
     def find(self, key: bytes) -> tuple[int, Refusal] | None:
         """Return the number of the run that was refused and the refusal of a key, or `None`."""
-        return find_refusal(self._reader, key)
+        if not self._run:
+            return find_refusal(self._reader, key)
+        if self._are_any is None:
+            self._are_any = self._reader.execute(_ANY).fetchone() is not None
+        return find_refusal(self._reader, key) if self._are_any else None
 
     def take(self, key: bytes) -> None:
         """Record that this run uses a refusal, so that pruning other runs does not delete it."""
@@ -88,6 +95,7 @@ class RefusedRequests:
         """Store a refusal as soon as its setup is proven. The refusal of a schema has no setup, and is stored now."""
         received = datetime.now(UTC).isoformat(timespec="milliseconds")
         values = (key, self._run, self._run, received, refusal.status, refusal.message)
+        self._are_any = True
         if setup is None or self.is_proven(setup):
             await self._write(lambda connection: connection.execute(_KEEP, values))
         else:

@@ -6,6 +6,7 @@ It never writes, so it can be used during a run.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,11 +18,11 @@ from yamlgen.option_names import by_surface
 from yamlgen.planning.request_costs import PastAnswers
 from yamlgen.store.codec import unpacked
 from yamlgen.store.database import mapped
-from yamlgen.store.location import holder
+from yamlgen.store.location import StoreLocation, holder
 from yamlgen.store.migrations import TO_RETRY
 from yamlgen.store.refused_requests import find_refusal
 from yamlgen.store.stored_batches import batch_records
-from yamlgen.store.stored_results import TOKENS, ResultReader, StoredRow
+from yamlgen.store.stored_results import RESULT_COLUMNS, TOKENS, ResultReader, StoredRow
 from yamlgen.value_objects import JSON, Refusal
 
 TESTED: Final = "-test"
@@ -35,7 +36,7 @@ _RECENT: Final = 200
 _RUNS: Final = "SELECT id, name, started, ended, status, retry, about, report FROM run WHERE status <> 'pruned'"
 _PAST: Final = """
     SELECT input_tokens + cache_creation_input_tokens + cache_read_input_tokens AS read, output_tokens,
-           request_characters, request, cache_read_input_tokens, seconds, batch
+           request_characters, request, request_frame, cache_read_input_tokens, seconds, batch
     FROM attempt
     WHERE step = ? AND requested = ? AND read > 0 AND output_tokens > 0
           AND +run IN (SELECT id FROM run WHERE coalesce(json_extract(about, '$.address'), ?) = ?)
@@ -49,6 +50,21 @@ _ROWS: Final = """
     WHERE row.run = ?
 """
 """CROSS keeps SQLite from scanning the sources first: it reads the rows in the order of their index, without a sort."""
+
+_WHOLE_ROWS: Final = f"""
+    SELECT row.number, row.status, source.row, own.value, {RESULT_COLUMNS}
+    FROM row CROSS JOIN source ON source.id = row.source
+    LEFT JOIN json_each(row.results) AS own LEFT JOIN result ON result.id = own.value
+    WHERE row.run = ?
+"""
+"""For `whole`. Left joins keep the order of the tables, so the results of a row come in the order of their numbers."""
+
+_TEXTS: Final = """
+    SELECT row.number, source.row, own.value, result.id, result.step, result.value, result.thinking
+    FROM row CROSS JOIN source ON source.id = row.source
+    LEFT JOIN json_each(row.results) AS own LEFT JOIN result ON result.id = own.value
+    WHERE row.run = ? AND row.status = 'finished' ORDER BY row.number
+"""
 
 _IDENTITIES: Final = """
     SELECT row.number, row.identity, source.digest, row.status
@@ -118,7 +134,17 @@ class RunEntry:
 
 
 class RunReader(ResultReader):
-    """Reads a store."""
+    """Reads a store.
+
+    Args:
+        connection: a read-only connection, which the caller closes.
+        place: the store's files.
+        held: who held the lock of the store just before everything was read as it was at one time; `None` otherwise.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, place: StoreLocation, held: str | None = None) -> None:
+        super().__init__(connection, place)
+        self._held = held
 
     def runs(self) -> list[RunEntry]:
         """Return all runs, oldest first."""
@@ -165,7 +191,7 @@ class RunReader(ResultReader):
 
     def _entry(self, row: tuple[Any, ...]) -> RunEntry:
         number, name, started, ended, status, retry, about, report = row
-        if status == "running" and holder(self.place) != f"run {name}":  # it may have ended since the query
+        if status == "running" and not self._is_held(name):  # it may have ended since the query
             status, ended, report = self._one("SELECT status, ended, report FROM run WHERE id = ?", number)
             status = "killed" if status == "running" else status
         ended_with = None if report is None else self._read(json.loads, report)
@@ -186,6 +212,10 @@ class RunReader(ResultReader):
             self._lost_items(number, ended_with),
             ended_with["paid"] if ended_with else self._bill("run = ?", number),
         )
+
+    def _is_held(self, name: str) -> bool:
+        """Return whether a run has locked the store, or had when everything was read."""
+        return f"run {name}" in (self._held, holder(self.place))
 
     def _lost_items(self, run: int, report: dict[str, JSON] | None) -> int:
         if report is None:
@@ -230,8 +260,9 @@ class RunReader(ResultReader):
         unknown = "" if self.place.simulated else answerer  # runs of older versions do not record who answered
         recent = self._each(_PAST, step, request.get("model"), unknown, answerer, _RECENT)
         settings = _settings(request)
-        same = [row for row in recent if _settings(self._read(unpacked, row[3])) == settings]
-        return PastAnswers.of((row[:3] for row in same), (row[4:6] for row in same if row[6] is None))
+        with mapped(self._path):
+            same = [row for row in recent if _settings(unpacked(row[3], self._frames.frame(row[4]))) == settings]
+        return PastAnswers.of((row[:3] for row in same), (row[5:7] for row in same if row[7] is None))
 
     def sizes(self, run: RunEntry) -> Iterator[tuple[str, str, str, int, int]]:
         """Yield each answer that the rows of a run are made of, also those of earlier runs.
@@ -254,6 +285,26 @@ class RunReader(ResultReader):
         """
         return self._rows(run, "row.status IN ('finished', 'failed')" if failed else "row.status = 'finished'")
 
+    def texts(self, run: RunEntry) -> Iterator[tuple[str, dict[str, tuple[str | None, str | None]]]]:
+        """Yield the finished rows of a run as they are stored, in input order, twice as fast as `rows`.
+
+        Yields:
+            The row of the input as JSON; and for each step its value, and what its model thought, as JSON.
+        """
+        before, columns = -1, ""
+        found: dict[str, tuple[str | None, str | None]] = {}
+        for number, source, own, result, step, value, thinking in self._each(_TEXTS, run.number):
+            if number != before:
+                if before >= 0:
+                    yield columns, found
+                before, columns, found = number, source, {}
+            if result is not None:
+                found[step] = value, thinking
+            elif own is not None:
+                raise self._incomplete()
+        if before >= 0:
+            yield columns, found
+
     def all_rows(self, run: RunEntry) -> Iterator[StoredRow]:
         """Return the rows that a run has finished, that failed, or that lack an answer, in input order."""
         return self._rows(run, "true")
@@ -269,12 +320,11 @@ class RunReader(ResultReader):
 
     def row(self, run: RunEntry, number: int) -> StoredRow | None:
         """Return the row at a position (from 0, of any size); `None` if the run has not finished it."""
-        found = self._all(f"{_ROWS} AND row.number = CAST(? AS INTEGER)", run.number, str(number))
-        return self._row(*found[0]) if found else None
+        found = self._all(f"{_WHOLE_ROWS} AND row.number = CAST(? AS INTEGER)", run.number, str(number))
+        return next(self.whole(found), None)
 
     def _rows(self, run: RunEntry, which: str) -> Iterator[StoredRow]:
-        for row in self._each(f"{_ROWS} AND {which} ORDER BY row.number", run.number):
-            yield self._row(*row)
+        return self.whole(self._each(f"{_WHOLE_ROWS} AND {which} ORDER BY row.number", run.number))
 
     def rows_after(
         self, run: RunEntry, number: int, most: int, among: Iterable[int] | None = None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,81 +21,59 @@ from typing import Any, Final
 
 from yamlgen import failpoint
 from yamlgen.canonical_json import short_digest, storable
-from yamlgen.errors import ANSWERED, RowError
+from yamlgen.errors import RowError
+from yamlgen.events import RowsTakenOver
 from yamlgen.interfaces import AttemptLog, RequestContext
 from yamlgen.row_result import Answer, RowResult
+from yamlgen.steps.plan_step import PlanStep
 from yamlgen.store.codec import text_of, unpacked
 from yamlgen.store.database import mapped
-from yamlgen.store.migrations import TO_RETRY
+from yamlgen.store.key_filter import KeyFilter
 from yamlgen.store.refused_requests import RefusedRequests
+from yamlgen.store.retried_rows import failed_by, is_to_retry, note_failed
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.stored_batches import StoredBatches
+from yamlgen.store.stored_frames import StoredFrames
 from yamlgen.store.stored_results import TOKENS, usage_json
 from yamlgen.store.stored_rows import (
-    ATTEMPT,
     attempt_values,
+    insert_attempt,
     insert_row,
     insertion,
+    kept_values,
     now,
     packed_request,
+    packed_response,
     result_of,
+    row_digests,
     shared,
     status_of,
 )
+from yamlgen.store.takeover import ComingRow, ForeseenTakeover, Takeover
 from yamlgen.store.writer import Writer
 from yamlgen.value_objects import JSON, Attempt, CachedValue, Refusal, Usage
 
 _RECALL: Final = """
-    SELECT id, run, batch, response, request_id, seconds, cost, input_tokens, output_tokens,
+    SELECT id, run, batch, response, response_frame, request_id, seconds, cost, input_tokens, output_tokens,
            cache_creation_input_tokens, cache_read_input_tokens
     FROM attempt WHERE key = ? AND id > ? ORDER BY id DESC LIMIT 1
 """
 
 
+_HAS_ANY: Final = "SELECT 1 FROM attempt LIMIT 1"
 _CUT: Final = insertion("cut_stream", "run", "step", "received", "requested", "cost", *TOKENS)
 _KEPT: Final = (
-    "SELECT kept.run, kept.value, files.files FROM kept LEFT JOIN files ON files.id = kept.files WHERE key = ?"
+    "SELECT kept.run, kept.value, files.files, kept.number "
+    "FROM kept LEFT JOIN files ON files.id = kept.files WHERE key = ?"
 )
-_KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value, files) VALUES (?, ?, ?, ?)"
+_KEEP: Final = "INSERT OR REPLACE INTO kept (key, run, value, files, number) VALUES (?, ?, ?, ?, ?)"
+_NUMBERS: Final = 2**62
+"""The numbers of kept values are drawn from so many that none comes twice, even after others were deleted."""
+
 _HELD: Final = "SELECT value FROM held WHERE key = ?"
 _HOLD: Final = "INSERT OR REPLACE INTO held (key, value) VALUES (?, ?)"
 _TAKE: Final = "UPDATE kept SET run = ? WHERE key = ?"
-
-_FAILED_TABLES: Final = """
-    CREATE TEMP TABLE failed_row (identity BLOB PRIMARY KEY) WITHOUT ROWID;
-    CREATE TEMP TABLE failed_key (key BLOB PRIMARY KEY, newest INTEGER) WITHOUT ROWID;
-"""
-_DONE: Final = "SELECT identity FROM row WHERE run IN ({}) AND status <> 'missing'"
-_ANSWERED: Final = ", ".join(f"'{code}'" for code in sorted(ANSWERED))
-_FAILED_KEYS: Final = f"""
-    INSERT OR IGNORE INTO failed_key
-    SELECT request.key, (
-        SELECT max(other.newest) FROM failed_request AS other
-        WHERE other.key = request.key AND other.code IN ({_ANSWERED})
-    )
-    FROM (SELECT results {{}}) AS failed, json_each(failed.results) AS each
-    JOIN failed_request AS request ON request.result = each.value
-    WHERE request.code IN ({_ANSWERED})
-"""
-"""The keys of the failed rows, each with the newest answer that failed it in any run. Newer answers, from a retry that
-was stopped or from a fresh run, are not paid for again. If a step has several items, these are the keys of the failed
-items only: the other items keep their answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReusePolicy:
-    """Which stored answers a run uses, and which requests it may send.
-
-    Attributes:
-        fresh: uses no answers of earlier runs.
-        offline: sends no requests.
-        retry: retries only the failed rows of one run, without the answers that failed them. Contains the number of
-            that run, after the numbers of its retries that did not complete. Rows that finished or failed in one of
-            these retries are not retried again.
-    """
-
-    fresh: bool = False
-    offline: bool = False
-    retry: tuple[int, ...] = ()
+_UNEQUAL: Final = "UPDATE run SET fingerprint = NULL WHERE id = ?"
 
 
 class RunRecorder:
@@ -116,17 +95,24 @@ class RunRecorder:
         self._run = 0
         self._busy: dict[bytes, asyncio.Event] = {}
         self._taken: set[bytes] = set()
+        self._own_keys: KeyFilter | None = None
+        self._has_refused_schema = False
         self.refusals = RefusedRequests(reader, self.write)
-        self.batches = StoredBatches(reader, path, self.submit, self.refusals)
+        self._frames = StoredFrames(reader, path)
+        self.batches = StoredBatches(reader, path, self.submit, self.refusals, self._frames)
         with mapped(path):
             (self._before,) = reader.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
             if reuse.retry:
-                self._note_failed(reuse.retry)
+                note_failed(reader, reuse.retry)
 
     def begin(self, writer: Writer, run: int) -> None:
         """Write for a run from now on."""
         self._writer, self._run = writer, run
         self.refusals.begin(run)
+        with mapped(self._path):
+            is_empty = self._reader.execute(_HAS_ANY).fetchone() is None
+        # In these cases only answers of this run are used.
+        self._own_keys = KeyFilter() if is_empty or self._reuse.fresh else None
         self.batches.begin(run)
 
     def allows(self, identity: str) -> bool:
@@ -136,17 +122,7 @@ class RunRecorder:
         if not self._reuse.retry:
             return True
         with mapped(self._path):
-            query = "SELECT 1 FROM failed_row WHERE identity = ?"
-            return self._reader.execute(query, (short_digest(identity),)).fetchone() is not None
-
-    def _note_failed(self, runs: tuple[int, ...]) -> None:
-        """Record the rows to retry, in temporary tables, because a million rows may have failed."""
-        self._reader.executescript(_FAILED_TABLES)
-        *again, first = runs
-        done = _DONE.format(", ".join(map(str, again)))
-        failed = f"FROM row WHERE run = {first} AND {TO_RETRY} AND identity NOT IN ({done})"
-        self._reader.execute(f"INSERT OR IGNORE INTO failed_row SELECT identity {failed}")
-        self._reader.execute(_FAILED_KEYS.format(failed))
+            return is_to_retry(self._reader, identity)
 
     @asynccontextmanager
     async def attempts_of(self, keys: tuple[bytes, ...], context: RequestContext) -> AsyncIterator[AttemptLog]:
@@ -165,32 +141,37 @@ class RunRecorder:
         reuse, allowed = self._reuse, self.allows(context.identity)
         after = self._before if reuse.fresh else max(map(self._failed_by, keys)) if reuse.retry else 0
         refused_in = {self._run} if reuse.fresh else {self._run, *reuse.retry[:-1]} if reuse.retry and allowed else None
-        return _StoredAttempts(self, context.step, self._writer is not None and allowed, after, refused_in)
+        sends = self._writer is not None and allowed
+        return _StoredAttempts(self, context.step, sends, after, refused_in)
 
     def _failed_by(self, key: bytes) -> int:
-        """Return the number of the newest answer of a key that failed a row to retry; 0 for other keys."""
         with mapped(self._path):
-            found = self._reader.execute("SELECT newest FROM failed_key WHERE key = ?", (key,)).fetchone()
-        return int(found[0]) if found else 0
+            return failed_by(self._reader, key)
 
     def recall(self, keys: tuple[bytes, ...], after: int) -> Attempt | None:
         """Return the newest answer with a number above `after`, for the first of these keys that has one."""
+        own_keys = None if self.batches.is_settling else self._own_keys
+        if own_keys is not None and not any(map(own_keys.may_have, keys)):
+            return None
         with mapped(self._path):
-            found = (self._reader.execute(_RECALL, (key, after)).fetchone() for key in keys)
-            row = next((each for each in found if each is not None), None)
+            found = ((key, self._reader.execute(_RECALL, (key, after)).fetchone()) for key in keys)
+            by, row = next(((key, each) for key, each in found if each is not None), (b"", None))
             if row is None:
                 return None
-            number, run, batch, response, request_id, seconds, cost, *tokens = row
-            attempt = Attempt(unpacked(response), Usage(*tokens), (), request_id, seconds, cost, number=number)
+            number, run, batch, response, frame, request_id, seconds, cost, *tokens = row
+            body = unpacked(response, self._frames.frame(frame))
+            attempt = Attempt(body, Usage(*tokens), (), request_id, seconds, cost, number=number)
         own = run == self._run
         reused = not (own and batch in self.batches.arrived)
-        return replace(attempt, reused=reused, batched=batch is not None, own=own)
+        older = by != keys[0]
+        return replace(attempt, reused=reused, batched=batch is not None, own=own, by_older_key=older)
 
     def had_fallbacks(self, number: int) -> bool:
         """Return whether the request of an answer named fallback models."""
+        query = "SELECT request, request_frame FROM attempt WHERE id = ?"
         with mapped(self._path):
-            (request,) = self._reader.execute("SELECT request FROM attempt WHERE id = ?", (number,)).fetchone()
-            return "fallbacks" in unpacked(request)
+            request, frame = self._reader.execute(query, (number,)).fetchone()
+            return "fallbacks" in unpacked(request, self._frames.frame(frame))
 
     def answered(self, key: bytes) -> int:
         """Return the number of answers of a key.
@@ -212,17 +193,26 @@ class RunRecorder:
         return await self.submit(work)
 
     async def record(
-        self, key: bytes, step: str, request: Mapping[str, JSON], attempt: Attempt, setup: bytes = b""
+        self,
+        key: bytes,
+        step: str,
+        request: Mapping[str, JSON],
+        attempt: Attempt,
+        setup: bytes = b"",
     ) -> Attempt:
         """Store a billed answer, and that its setup is proven. Return it with its number, once it is on disk."""
         failpoint.reach("after-receive")
-        values = attempt_values(key, self._run, step, packed_request(request), attempt)
+        kept = packed_request(request, self._frames, step)
+        response = packed_response(attempt, self._frames, step, kept.model)
+        values = attempt_values(key, self._run, step, kept, attempt, response=response)
         prove = self.refusals.proving(setup)
+        if self._own_keys is not None:
+            self._own_keys.add(key)
 
         def insert(connection: sqlite3.Connection) -> int | None:
             if prove is not None:  # in the same commit, which saves waiting for a second one
                 prove(connection)
-            return connection.execute(ATTEMPT, values).lastrowid
+            return insert_attempt(connection, values)
 
         return replace(attempt, number=await self.write(insert))
 
@@ -243,10 +233,16 @@ class RunRecorder:
 
     def is_refused(self, schema: bytes) -> bool:
         """Return whether the API has refused a native schema in any run. It is not sent again."""
-        return self.refused(schema, None) is not None
+        is_refused = self.refused(schema, None) is not None
+        self._has_refused_schema |= is_refused
+        return is_refused
 
     async def refuse(self, schema: bytes, refusal: Refusal) -> None:
-        """Store that the API has refused a native schema; when this returns, it is on disk."""
+        """Store that the API has refused a native schema; when this returns, it is on disk.
+
+        From now on this run asks otherwise than its fingerprint says, so no run takes over its rows.
+        """
+        await self.write(lambda connection: connection.execute(_UNEQUAL, (self._run,)))
         await self.refusals.refuse(schema, None, refusal)
 
     def kept(self, key: bytes) -> CachedValue | None:
@@ -255,21 +251,23 @@ class RunRecorder:
             found = self._reader.execute(_KEPT, (key,)).fetchone()
             if found is None or (self._reuse.fresh and found[0] != self._run):
                 return None
-            run, value, files = found
-            kept = CachedValue(json.loads(value), _files_of(files))
+            run, value, files, number = found
+            kept = CachedValue(json.loads(value), _files_of(files), number)
         if run != self._run and self._writer is not None:
             self._taken.add(key)
         return kept
 
-    async def keep(self, key: bytes, kept: CachedValue) -> None:
-        """Store the result of a function; when this returns, it is on disk."""
+    async def keep(self, key: bytes, kept: CachedValue) -> int:
+        """Store the result of a function, and return its number; when this returns, it is on disk."""
         value, files = text_of(kept.value), text_of(dict(sorted(kept.files.items())))
+        made = 1 + secrets.randbelow(_NUMBERS)
 
         def insert(connection: sqlite3.Connection) -> None:
             number, _ = shared(connection, "files", {"digest": short_digest(files), "files": files})
-            connection.execute(_KEEP, (key, self._run, value, number))
+            connection.execute(_KEEP, (key, self._run, value, number, made))
 
         await self.write(insert)
+        return made
 
     def held(self, key: bytes) -> CachedValue | None:
         """Return the result of a function in this run, for a row that is run again."""
@@ -282,22 +280,58 @@ class RunRecorder:
         values = key, text_of(value)
         await self.write(lambda connection: connection.execute(_HOLD, values))
 
+    async def open_takeover(
+        self, fingerprint: bytes | None, steps: Sequence[PlanStep], are_current: Callable[[Mapping[str, str]], bool]
+    ) -> Takeover | None:
+        """Return what takes over the rows of equal earlier runs; `None` if there are none, or none may be used.
+
+        The arguments are those of `Takeover`.
+        """
+        takeover = self._takeover(fingerprint, steps, are_current)
+        return takeover if takeover is not None and await self.write(takeover.open) else None
+
+    def foresee_takeover(
+        self, fingerprint: bytes | None, steps: Sequence[PlanStep], are_current: Callable[[Mapping[str, str]], bool]
+    ) -> ForeseenTakeover | None:
+        """Return what finds the rows that a run would take over. The arguments are those of `Takeover`."""
+        takeover = self._takeover(fingerprint, steps, are_current)
+        return None if takeover is None else ForeseenTakeover(takeover, self._reader, self._path)
+
+    def _takeover(
+        self, fingerprint: bytes | None, steps: Sequence[PlanStep], are_current: Callable[[Mapping[str, str]], bool]
+    ) -> Takeover | None:
+        if fingerprint is None or self._reuse.fresh or self._reuse.retry:
+            return None
+        return Takeover(fingerprint, steps, are_current, self._has_refused_schema)
+
+    def take_over(self, takeover: Takeover, rows: Sequence[ComingRow]) -> Awaitable[RowsTakenOver | None]:
+        """Take over those of the next rows that can be; when it is awaited, they are on disk."""
+        take_refusals = self.refusals.taken()
+
+        def take(connection: sqlite3.Connection) -> RowsTakenOver | None:
+            if take_refusals is not None:
+                take_refusals(connection)
+            return takeover.take(connection, rows, self._run)
+
+        return self.submit(take)
+
     async def add(self, outcome: RowResult) -> None:
         """Store the result of a row; when this returns, it is on disk."""
-        source = text_of(dict(outcome.row.row))
+        digests = row_digests(outcome.row)
         made: dict[str, Answer | RowError] = {**outcome.answers, **outcome.failures}
         results = [result_of(step, each) for step, each in made.items()]
         row = {
             "run": self._run,
             "number": outcome.row.index,
-            "identity": short_digest(outcome.row.identity),
+            "identity": digests.identity,
             "status": status_of(outcome),
+            "kept": kept_values(outcome),
         }
         taken, self._taken = [(self._run, key) for key in self._taken], set()  # pruning other runs keeps these
         take_refusals = self.refusals.taken()
 
         def insert(connection: sqlite3.Connection) -> None:
-            insert_row(connection, row, source, results)
+            insert_row(connection, row, digests, results)
             if taken:
                 connection.executemany(_TAKE, taken)
             if take_refusals is not None:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from yamlgen.redaction import redact
 from yamlgen.store.codec import text_of
 from yamlgen.store.database import connect, create, empty, is_older, mapped, read
-from yamlgen.store.location import StoreLocation, locked, make_folder
+from yamlgen.store.location import StoreLocation, holder, locked, make_folder
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_reader import RunEntry, RunReader
-from yamlgen.store.run_recorder import ReusePolicy, RunRecorder
+from yamlgen.store.run_recorder import RunRecorder
 from yamlgen.store.stored_batches import discard_unsent
 from yamlgen.store.writer import Writer
 from yamlgen.value_objects import JSON
@@ -87,10 +88,11 @@ def open_runs(place: StoreLocation, *, snapshot: bool = False) -> Iterator[RunRe
     Raises:
         EnvironmentProblem: there is no store, or it is damaged, or of another version.
     """
+    held = holder(place) if snapshot else None  # a run that ends after the first reading is read as a running one
     with closing(read(place.database)) as connection:
         if snapshot:
             connection.execute("BEGIN")
-        yield RunReader(connection, place)
+        yield RunReader(connection, place, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,12 @@ class ActiveRun:
 
 @asynccontextmanager
 async def begin_run(
-    session: StoreSession, connection: sqlite3.Connection, name: str, about: dict[str, JSON], retry: str | None = None
+    session: StoreSession,
+    connection: sqlite3.Connection,
+    name: str,
+    about: dict[str, JSON],
+    retry: str | None = None,
+    fingerprint: bytes | None = None,
 ) -> AsyncIterator[ActiveRun]:
     """Start a run: add it to the store, and allow it to send requests.
 
@@ -128,11 +135,12 @@ async def begin_run(
         name: the name of the run.
         about: the pipeline as it runs, parameters, overrides, git, versions.
         retry: the name of the run whose failed rows it retries, if it is a retry.
+        fingerprint: the digest of all that decides what a row comes to; `None`: no run takes over its rows.
     """
     path = session.run_reader.place.database
     with mapped(path):
-        query = "INSERT INTO run (name, started, status, retry, about) VALUES (?, ?, 'running', ?, ?)"
-        number = connection.execute(query, (name, _now(), retry, redact(text_of(about)))).lastrowid
+        query = "INSERT INTO run (name, started, status, retry, about, fingerprint) VALUES (?, ?, 'running', ?, ?, ?)"
+        number = connection.execute(query, (name, _now(), retry, redact(text_of(about)), fingerprint)).lastrowid
         discard_unsent(connection)
     assert number is not None  # noqa: S101 - an INSERT always sets it
     writer = Writer(connection, path)

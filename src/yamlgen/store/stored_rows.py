@@ -7,14 +7,17 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from yamlgen.canonical_json import short_digest, storable
 from yamlgen.errors import Code, RowError
 from yamlgen.row_result import Answer, FailedItem, RowResult
-from yamlgen.store.codec import packed, packed_text, text_of
+from yamlgen.store.codec import bytes_of, compressed, packed, text_of
+from yamlgen.store.stored_frames import PackedText, StoredFrames, number_of
 from yamlgen.store.stored_results import TOKENS, usage_json
-from yamlgen.value_objects import JSON, Attempt
+from yamlgen.store.text_frame import TextFrame
+from yamlgen.value_objects import JSON, Attempt, InputRow
 
 
 def insertion(table: str, *names: str) -> str:
@@ -25,46 +28,80 @@ def insertion(table: str, *names: str) -> str:
 ATTEMPT: Final = insertion(
     "attempt",
     *("key", "run", "step", "received", "request", "response", "request_id", "requested", "model", "stop_reason"),
-    *("cost", "seconds", "request_characters", *TOKENS, "batch"),
+    *("cost", "seconds", "request_characters", *TOKENS, "batch", "request_frame", "response_frame"),
 )
-"""Inserts the values that `attempt_values` returns."""
+"""Inserts the values that `attempt_values` returns, if their frames have numbers."""
+_FRAMES: Final = ("request_frame", "response_frame")
 
-_ROW: Final = insertion("row", "run", "number", "identity", "status", "source", "results")
+_ROW: Final = insertion("row", "run", "number", "identity", "status", "source", "results", "kept")
 _FAILED_REQUEST: Final = "INSERT INTO failed_request (result, key, code, newest) VALUES (?, ?, ?, ?)"
 
 
-@dataclass(frozen=True, slots=True)
-class PackedRequest:
+class PackedRequest(NamedTuple):
     """The body of a request in the form in which it is stored.
 
     Attributes:
         model: the model that it requests.
         characters: its length as JSON.
-        data: its JSON, compressed.
+        data: its JSON, as it is stored.
+        frame: the frame that is needed to read it, or the frame's number; `None` if none is.
     """
 
     model: str | None
     characters: int
     data: bytes
+    frame: TextFrame | int | None = None
 
 
-def packed_request(body: Mapping[str, JSON], text: str | None = None) -> PackedRequest:
-    """Return the body of a request in the form in which it is stored; `text` is its JSON, if it was made before."""
-    text = text_of(body) if text is None else text
-    return PackedRequest(_text(body.get("model")), len(text), packed_text(text))
+def packed_request(body: Mapping[str, JSON], frames: StoredFrames | None = None, step: str = "") -> PackedRequest:
+    """Return the body of a request in the form in which it is stored.
+
+    Args:
+        body: the body.
+        frames: the frames of the store; without them it is stored whole.
+        step: its step.
+    """
+    text, model = bytes_of(body), _text(body.get("model"))
+    characters = len(text) if text.isascii() else len(text.decode())
+    if frames is None:
+        return PackedRequest(model, characters, compressed(text))
+    packed_text = frames.pack("request", step, model, text)
+    return PackedRequest(model, characters, packed_text.data, packed_text.frame)
+
+
+def packed_response(attempt: Attempt, frames: StoredFrames, step: str, model: str | None) -> PackedText:
+    """Return the response of an attempt in the form in which it is stored; `model` is the one that was requested."""
+    return frames.pack("response", step, model, bytes_of(attempt.response))
 
 
 def attempt_values(
-    key: bytes, run: int, step: str, request: PackedRequest, attempt: Attempt, batch: int | None = None
+    key: bytes,
+    run: int,
+    step: str,
+    request: PackedRequest,
+    attempt: Attempt,
+    batch: int | None = None,
+    response: PackedText | None = None,
 ) -> dict[str, Any]:
-    """Return a billed answer in the form in which it is stored, received now; `batch` is the batch it came with."""
+    """Return a billed answer in the form in which it is stored, received now.
+
+    Args:
+        key: its key.
+        run: the run that received it.
+        step: its step.
+        request: its request.
+        attempt: the answer.
+        batch: the batch that it came with.
+        response: its response; `None` if it is stored whole.
+    """
+    response = PackedText(packed(attempt.response)) if response is None else response
     return {
         "key": key,
         "run": run,
         "step": step,
         "received": now(),
         "request": request.data,
-        "response": packed(attempt.response),
+        "response": response.data,
         "request_id": attempt.request_id,
         "requested": request.model,
         "model": _text(attempt.response.get("model")),
@@ -74,7 +111,15 @@ def attempt_values(
         "seconds": attempt.seconds,
         "request_characters": request.characters,
         "batch": batch,
+        "request_frame": request.frame,
+        "response_frame": response.frame,
     }
+
+
+def insert_attempt(connection: sqlite3.Connection, values: Mapping[str, Any]) -> int | None:
+    """Insert what `attempt_values` returned, with the frames that are not on disk yet. Return its number."""
+    new = {name: number_of(connection, values[name]) for name in _FRAMES if isinstance(values[name], TextFrame)}
+    return connection.execute(ATTEMPT, {**values, **new} if new else values).lastrowid
 
 
 def now() -> str:
@@ -84,6 +129,34 @@ def now() -> str:
 
 def _text(value: JSON) -> str | None:
     return storable(value) if isinstance(value, str) else None
+
+
+class StoredDigests(NamedTuple):
+    """What identifies a row in the store: the digest of who it is, that of its columns, and its columns as JSON."""
+
+    identity: bytes
+    source: bytes
+    text: str
+
+
+def row_digests(row: InputRow) -> StoredDigests:
+    """Return what identifies a row of the input in the store."""
+    text = text_of(dict(row.row))
+    return StoredDigests(short_digest(row.identity), short_digest(text), text)
+
+
+def kept_values(outcome: RowResult) -> str | None:
+    """Return the numbers of the kept values that a finished row used, as JSON; `None` if it used none.
+
+    The number 0, which no kept value has, stands for what cannot be compared later: a value that was not kept, and an
+    answer that was found by a key of an older version.
+    """
+    if outcome.failures:
+        return None
+    numbers = {number for answer in outcome.answers.values() for number in answer.kept}
+    if any(each.by_older_key for answer in outcome.answers.values() for each in answer.attempts):
+        numbers.add(0)
+    return json.dumps(sorted(numbers)) if numbers else None
 
 
 def status_of(outcome: RowResult) -> str:
@@ -187,16 +260,25 @@ def _failed_requests(errors: tuple[RowError, ...], *, of_nulls: bool = False) ->
 
 def shared(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> tuple[int, bool]:
     """Insert values unless the table has a row with the same digest. Return its number, and whether it is new."""
-    found = connection.execute(f"SELECT id FROM {table} WHERE digest = :digest", values).fetchone()
-    if found:
-        return found[0], False
-    return connection.execute(insertion(table, *values), values).lastrowid or 0, True
+    insert, find = _sharing(table, tuple(values))
+    new = connection.execute(insert, tuple(values.values())).fetchone()
+    return (new[0], True) if new else (connection.execute(find, (values["digest"],)).fetchone()[0], False)
 
 
-def insert_row(connection: sqlite3.Connection, row: Mapping[str, Any], source: str, results: list[StepResult]) -> None:
+@cache
+def _sharing(table: str, names: tuple[str, ...]) -> tuple[str, str]:
+    """Return the statements that insert values with a new digest, and find those with a known one."""
+    places = ", ".join("?" * len(names))
+    insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places}) ON CONFLICT (digest) DO NOTHING RETURNING id"
+    return insert, f"SELECT id FROM {table} WHERE digest = ?"
+
+
+def insert_row(
+    connection: sqlite3.Connection, row: Mapping[str, Any], digests: StoredDigests, results: list[StepResult]
+) -> None:
     """Insert a row, with its input columns and its results, which it may share with other rows."""
     numbers = [_insert_result(connection, result) for result in results]
-    columns, _ = shared(connection, "source", {"digest": short_digest(source), "row": source})
+    columns, _ = shared(connection, "source", {"digest": digests.source, "row": digests.text})
     connection.execute(_ROW, {**row, "source": columns, "results": json.dumps(numbers)})
 
 

@@ -1,7 +1,8 @@
 """The only writer of a store: a thread that commits all waiting writes together.
 
 A caller that awaits a write continues after its COMMIT. Many rows share one commit, so that the disk is awaited once
-for all of them.
+for all of them. The writes of one turn of the event loop, and those that arrive during a commit, are handed over
+together: a thread that is woken for each of them would take turns with the loop's at every statement.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from yamlgen.system_limits import start
 Write = Callable[[sqlite3.Connection], Any]
 """A function that runs in the writer's transaction. It runs only SQL, nothing that can fail for another reason."""
 
+Batch = list[tuple[Write, asyncio.Future[Any]]]
+Outcomes = list[tuple[asyncio.Future[Any], Any]]
+"""The writes of one commit, and what became of each: its value, or an error."""
+
 _MOST: Final = 1024
 """The maximum number of writes in one commit, so that none waits long."""
 
@@ -43,7 +48,9 @@ class Writer:
         self._path = path
         self._inode = path.stat().st_ino
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[tuple[Write, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._waiting: Batch = []
+        self._is_busy = False  # the thread has a batch, or gets one in this turn of the loop
         self._failed: EnvironmentProblem | None = None
         self._ended = asyncio.Event()
         self._thread = start(self._work, "yamlgen store")
@@ -57,8 +64,18 @@ class Writer:
         if self._failed is not None:
             raise EnvironmentProblem(self._failed.message, code=self._failed.code, hint=self._failed.hint)
         future = self._loop.create_future()
-        self._queue.put((work, future))
+        self._waiting.append((work, future))
+        if not self._is_busy:
+            self._is_busy = True
+            self._loop.call_soon(self._hand_over)
         return future
+
+    def _hand_over(self) -> None:
+        """Give the thread the waiting writes, at most `_MOST` of them."""
+        batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+        self._is_busy = bool(batch)
+        if batch:
+            self._queue.put(batch)
 
     async def write(self, work: Write) -> Any:
         """Run `work` in a transaction, and return its value after the commit.
@@ -70,6 +87,9 @@ class Writer:
 
     async def close(self) -> None:
         """Finish the waiting writes, and end the thread. If the caller is cancelled, it still waits for the end."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+            self._queue.put(batch)
         self._queue.put(None)
         cancelled: asyncio.CancelledError | None = None
         while not self._ended.is_set():
@@ -82,28 +102,12 @@ class Writer:
             raise cancelled
 
     def _work(self) -> None:
-        last = False
-        while not last:
-            batch, last = self._batch()
-            if batch:
-                self._commit(batch)
+        while (batch := self._queue.get()) is not None:
+            self._loop.call_soon_threadsafe(self._settle, self._commit(batch))
         self._loop.call_soon_threadsafe(self._ended.set)
 
-    def _batch(self) -> tuple[list[tuple[Write, asyncio.Future[Any]]], bool]:
-        """Return all waiting writes, waiting for the first one, and whether the writer was closed."""
-        item, batch = self._queue.get(), []
-        while item is not None:
-            batch.append(item)
-            if len(batch) == _MOST:
-                return batch, False
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
-
-    def _commit(self, batch: list[tuple[Write, asyncio.Future[Any]]]) -> None:
-        """Run all writes in one transaction; if one of them fails, run each in its own."""
+    def _commit(self, batch: Batch) -> Outcomes:
+        """Run all writes in one transaction; if one of them fails, run each in its own. Return what became of them."""
         error: BaseException | None = self._failed
         values: list[Any] = []
         if error is None:
@@ -117,11 +121,19 @@ class Writer:
             except BaseException as raised:  # noqa: BLE001 - raised in the waiting callers
                 error = self._give_up(raised)
                 if error is not self._failed and len(batch) > 1:
-                    for item in batch:
-                        self._commit([item])
-                    return
-        outcomes = [(future, values[at] if error is None else error) for at, (_, future) in enumerate(batch)]
-        self._loop.call_soon_threadsafe(_settle, outcomes)
+                    return [outcome for item in batch for outcome in self._commit([item])]
+        return [(future, values[at] if error is None else error) for at, (_, future) in enumerate(batch)]
+
+    def _settle(self, outcomes: Outcomes) -> None:
+        """Wake the callers of a batch. Those that write again in this turn are in the next batch."""
+        for future, value in outcomes:
+            if future.done():  # the caller was cancelled
+                continue
+            if isinstance(value, BaseException):
+                future.set_exception(value)
+            else:
+                future.set_result(value)
+        self._loop.call_soon(self._hand_over)
 
     def _check_place(self) -> None:
         """Check that the database was not moved or removed; otherwise writes would go to a file without a name.
@@ -148,13 +160,3 @@ class Writer:
         if isinstance(raised, EnvironmentProblem):
             self._failed = raised
         return raised
-
-
-def _settle(outcomes: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, value in outcomes:
-        if future.done():  # the caller was cancelled
-            continue
-        if isinstance(value, BaseException):
-            future.set_exception(value)
-        else:
-            future.set_result(value)
