@@ -53,8 +53,9 @@ class AnswerKeys:
         of them, and a single text in a list was not the same as the text.
         """
         asked = {**self._server(), "row": context.identity, "sample": context.sample}
-        bare, listed = keyed(body), _listed(body)
-        made = [digest({**asked, "body": each}) for each in ([bare] if listed == bare else [bare, listed])]
+        listed = _listed(body)
+        bare = _joined_body(listed)
+        made = [digest({**asked, "body": each}) for each in ([bare] if listed is bare else [bare, listed])]
         if body["max_tokens"] > _UNSTREAMED:
             made.append(digest({**asked, "body": {**listed, "stream": True}}))
         return tuple(made)
@@ -84,12 +85,20 @@ def keyed(body: Mapping[str, JSON]) -> dict[str, JSON]:
 
     A single text in a list of blocks is the same as the text by itself, so that what is cached makes no difference.
     """
-    kept = _listed(body)
-    if isinstance(kept.get("system"), list):
-        kept["system"] = _joined(kept["system"])
-    if isinstance(kept.get("messages"), list):
-        kept["messages"] = list(map(_joined_turn, kept["messages"]))
-    return kept
+    return _joined_body(_listed(body))
+
+
+def _joined_body(listed: dict[str, JSON]) -> dict[str, JSON]:
+    """Return the fields with single texts by themselves; the same value if there are none in lists."""
+    system, messages = listed.get("system"), listed.get("messages")
+    joined = {}
+    if isinstance(system, list) and (text := _joined(system)) is not system:
+        joined["system"] = text
+    if isinstance(messages, list):
+        turns = list(map(_joined_turn, messages))
+        if any(turn is not each for turn, each in zip(turns, messages, strict=True)):
+            joined["messages"] = turns
+    return {**listed, **joined} if joined else listed
 
 
 def _listed(body: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -98,8 +107,11 @@ def _listed(body: Mapping[str, JSON]) -> dict[str, JSON]:
 
 
 def _joined_turn(turn: JSON) -> JSON:
-    is_listed = isinstance(turn, dict) and isinstance(turn.get("content"), list)
-    return {**turn, "content": _joined(turn["content"])} if is_listed else turn
+    if not isinstance(turn, dict) or not isinstance(turn.get("content"), list):
+        return turn
+    content = turn["content"]
+    joined = _joined(content)
+    return turn if joined is content else {**turn, "content": joined}
 
 
 def _joined(blocks: list[JSON]) -> JSON:

@@ -51,7 +51,7 @@ def open_connections(base_url: str, timeout: float, concurrency: int) -> httpx2.
         EnvironmentProblem: the proxy or the certificates of the environment cannot be used.
     """
     proxy, context = _ways(urlsplit(base_url))
-    return anthropic.DefaultAioHttpClient(
+    client = anthropic.DefaultAioHttpClient(
         timeout=patience(timeout),
         limits=httpx2.Limits(max_connections=concurrency + 8, keepalive_expiry=60.0),
         follow_redirects=False,
@@ -59,6 +59,10 @@ def open_connections(base_url: str, timeout: float, concurrency: int) -> httpx2.
         proxy=proxy,
         verify=context,
     )
+    # The SDK sends its own of the first two, and HTTP/1.1 keeps connections; each header costs some time.
+    for name in ("accept", "user-agent", "connection"):
+        client.headers.pop(name, None)
+    return client
 
 
 def token_connections(base_url: str) -> httpx2.Client:

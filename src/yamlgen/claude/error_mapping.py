@@ -96,7 +96,9 @@ class ErrorContext:
 
     def named(self, request_id: str | None) -> str | None:
         """Return a request id that is safe to show and store: a server may send anything."""
-        shown = "".join(c if c.isprintable() and c != " " else "_" for c in self.masked(request_id or ""))
+        shown = self.masked(request_id or "")
+        if " " in shown or not shown.isprintable():
+            shown = "".join(c if c.isprintable() and c != " " else "_" for c in shown)
         return shown[:_LONGEST_NAME] or None
 
     def scrubbed(self, response: dict[str, JSON]) -> dict[str, JSON]:

@@ -48,8 +48,15 @@ class Mask:
         self.reach = _LONGEST * max(map(len, hidden), default=0)
         """The maximum characters of a spelling."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none."""
+        return not self._words
+
     def finds(self, text: str) -> bool:
         """Return whether a text contains one of them."""
+        if not self._words:
+            return False
         return any(word.spans(_ascii(view).translate(word.gaps)) for view in _views(text) for word in self._words)
 
     def hide(self, text: str) -> str:
@@ -71,20 +78,25 @@ def mask_of(secrets: tuple[str, ...], least: int = 0) -> Mask:
 
 def scrub(value: dict[str, JSON], mask: Mask) -> dict[str, JSON]:
     """Return a value without secrets; the value itself if it contains none."""
-    found: dict[str, JSON] = _replaced(value, mask) if mask.finds("\n".join(_texts(value))) else value
+    if mask.is_empty:
+        return value
+    texts: list[str] = []
+    _add_texts(value, texts)
+    found: dict[str, JSON] = _replaced(value, mask) if mask.finds("\n".join(texts)) else value
     return found
 
 
-def _texts(value: JSON) -> Iterator[str]:
+def _add_texts(value: JSON, texts: list[str]) -> None:
+    """Add the texts in a value to a list, which is much faster than to yield them."""
     if isinstance(value, str):
-        yield value
+        texts.append(value)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts(item)
+            _add_texts(item, texts)
     elif isinstance(value, dict):
-        yield from value
+        texts.extend(value)
         for item in value.values():
-            yield from _texts(item)
+            _add_texts(item, texts)
 
 
 def _replaced(value: JSON, mask: Mask) -> JSON:

@@ -5,17 +5,19 @@ Deadlines and retries are in `transport`, which the SDK calls.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import anthropic
 
 from yamlgen.cancellation import Cancelled
-from yamlgen.canonical_json import fingerprint
+from yamlgen.canonical_json import encoding, fingerprint
 from yamlgen.claude.client import beta_header
 from yamlgen.claude.error_mapping import ErrorContext, mapped
+from yamlgen.claude.instructor_import import INSTRUCTOR
 from yamlgen.claude.requests import FALLBACKS, Request, RequestModeRefused
 from yamlgen.claude.response_checks import RawAnswer
 from yamlgen.claude.transport import CALL_HEADER, TransportContext
@@ -29,6 +31,9 @@ _BYTES: Final = anthropic.AsyncAPIResponse[bytes]
 _TRANSFORMED: Final = frozenset({"model", "max_tokens", "messages", "system", "tools", "tool_choice", "stream"})
 """The fields that the SDK takes as arguments, and may have to transform."""
 
+_encode: Final = encoding(
+    json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False)
+)
 _EVENTS: Final = anthropic.AsyncStream[Any]
 
 
@@ -54,9 +59,12 @@ class SingleRequestSender:
         """Send a request, and return the answer with secrets removed."""
         slot = request.slot
         assert slot is not None  # noqa: S101 - the layer above sets it
-        call = TransportContext(slot, begin=request.mode.check, cut=partial(self.cut, request))
+        if not INSTRUCTOR.is_done and request.mode.structured is not None:
+            INSTRUCTOR.expect()
+        body = request.sent
+        call = TransportContext(slot, body, begin=request.mode.check, cut=partial(self.cut, request))
         try:
-            received = await self._post(request.sent, {CALL_HEADER: call, **self._told(request)})
+            received = await self._post(body, {CALL_HEADER: call, **self._told(request)})
         except (Cancelled, RequestModeRefused):
             raise
         except Exception as error:  # noqa: BLE001 - all third-party errors are mapped here
@@ -68,28 +76,40 @@ class SingleRequestSender:
         """Post a body, and return the answer that the transport has read.
 
         A request that contains only text is posted as it is, because the SDK's transformation takes as long as all
-        its other work. Other requests may need that transformation.
+        its other work. Other requests may need that transformation. What the SDK would have to join, fill in and copy
+        for each request is given to it: the whole URL, its own timeout, and the body in bytes.
         """
         sent: Any
+        client = self.client
         if all(_is_text(turn["content"]) for turn in body["messages"]):
             streams = bool(body.get("stream"))
-            options: Any = {"headers": headers}
+            options: Any = {"headers": headers, "timeout": client.timeout, "max_retries": 0}
             stream_cls = _EVENTS if streams else None
-            sent = self.client.post(
-                _PATH, cast_to=_BYTES, body=body, options=options, stream=streams, stream_cls=stream_cls
+            content = _encode(body).encode()
+            url = _url_of(str(client.base_url))
+            sent = client.post(
+                url, cast_to=_BYTES, content=content, options=options, stream=streams, stream_cls=stream_cls
             )
         else:
             # The others are not transformed, and may be fields that the SDK does not know.
             arguments = {name: value for name, value in body.items() if name in _TRANSFORMED}
             others = {name: value for name, value in body.items() if name not in _TRANSFORMED}
-            sent = self.client.messages.create(**arguments, extra_body=others or None, extra_headers=headers)
+            sent = client.messages.create(**arguments, extra_body=others or None, extra_headers=headers)
         received: RawAnswer = await sent
         return received
 
     def _told(self, request: Request) -> dict[str, str]:
         """Return the header with the betas, and those for the simulator."""
         betas = (*self.betas, FALLBACK_BETA) if FALLBACKS in request.body else self.betas
+        if not betas and not self.simulated:
+            return {}
         return beta_header(self.client, betas) | (told_rows(request) if self.simulated else {})
+
+
+@lru_cache(maxsize=64)
+def _url_of(base_url: str) -> str:
+    """Return the URL of requests to an address."""
+    return base_url.rstrip("/") + _PATH
 
 
 def _is_text(content: JSON) -> bool:

@@ -52,6 +52,7 @@ class TransportContext(anthropic.Omit):
 
     Args:
         slot: the place in flight.
+        body: the body of the request.
         begin: called before each attempt; an exception prevents it.
         cut: receives the message of a stream that was cut off.
 
@@ -60,9 +61,14 @@ class TransportContext(anthropic.Omit):
     """
 
     def __init__(
-        self, slot: Slot, begin: Callable[[], None], cut: Callable[[Mapping[str, JSON]], Awaitable[None]]
+        self,
+        slot: Slot,
+        body: Mapping[str, JSON],
+        begin: Callable[[], None],
+        cut: Callable[[Mapping[str, JSON]], Awaitable[None]],
     ) -> None:
         self.slot = slot
+        self.body = body
         self.begin = begin
         self.cut = cut
         self.request_id: str | None = None
@@ -103,7 +109,7 @@ class Transport:
         brought = request.headers.get(CALL_HEADER)
         call = brought if isinstance(brought, TransportContext) else None
         slot = Slot() if call is None else call.slot
-        body = request.json if isinstance(request.json, dict) else {}
+        body = _body_of(request) if call is None else call.body
         model, fast = str(body.get("model", "")), body.get("speed") == "fast"
         while True:
             await limiter.admit(slot, model, fast=fast)
@@ -202,7 +208,7 @@ class Transport:
                     return classify_response(response)
                 if call is None:  # the caller reads the body
                     return FinalOutcome(response)
-                end = time.monotonic() + max(self.timeout, _most_tokens(request) / _SLOWEST)
+                end = time.monotonic() + max(self.timeout, _most_tokens(call.body) / _SLOWEST)
 
                 def heard() -> None:
                     self.limiter.hear(slot)
@@ -292,6 +298,10 @@ def _make_readable(http: httpx2.Response) -> None:
         http.encoding = "utf-8"
 
 
-def _most_tokens(request: Any) -> float:
-    most = request.json.get("max_tokens") if isinstance(request.json, dict) else 0
+def _body_of(request: Any) -> Mapping[str, JSON]:
+    return request.json if isinstance(request.json, dict) else {}
+
+
+def _most_tokens(body: Mapping[str, JSON]) -> float:
+    most = body.get("max_tokens")
     return most if isinstance(most, int) else 0

@@ -125,6 +125,9 @@ class Places:
         """Admit the waiting requests that may be sent, and set a timer for the next."""
         now, soonest = time.monotonic(), math.inf
         pools = [pool for limiter in self.limiters for pool in limiter.pools.values() if pool.waiting]
+        if not pools:
+            self.rest()
+            return
         while pools and self.in_flight < self.ceiling:
             pool = min(pools, key=lambda each: each.waiting[0][0])
             _, slot, future = pool.waiting[0]

@@ -226,8 +226,10 @@ def _told(headers: Mapping[str, str], name: str) -> tuple[float, float, float | 
 
 
 def _number(header: str | None) -> float | None:
+    if not header:
+        return None
     try:
-        value = float(header or "")
+        value = float(header)
     except ValueError:
         return None
     return max(0.0, value) if math.isfinite(value) else None
