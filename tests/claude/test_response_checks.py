@@ -277,7 +277,7 @@ def test_a_stream_that_goes_on_is_not_cut():
     """As long as events come, the time that one request may take does not end it."""
     first, second, piece, *rest = spoken("x")
     reply = events(first, second, *[piece] * 60, *rest)
-    reply.drip = 0.0001
+    reply.drip, reply.part = 0.03, len(reply.body) // 50
     started = time.monotonic()
     outcome, _ = ask_one(reply, max_tokens=STREAMED, timeout=1)
     assert outcome.value == "x" * 60

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from yamlgen.api.run_options import RunOptions
 from yamlgen.canonical_json import canonical
 from yamlgen.data.drawn_column import read_column
 from yamlgen.data.input_file import InputFile
@@ -16,7 +16,6 @@ from yamlgen.data.row_selection import EVERY_ROW
 from yamlgen.data.source import Source
 from yamlgen.diagnostics import Diagnostic, InvalidPipeline
 from yamlgen.errors import Code, near
-from yamlgen.output.files import OutputPaths, output_paths
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.compiled_pipeline import CompiledPipeline
@@ -24,6 +23,10 @@ from yamlgen.planning.compiler import compile_pipeline
 from yamlgen.planning.plan import Plan
 from yamlgen.shaping.output_plan import OutputPlan
 from yamlgen.value_objects import JSON, Columns
+
+if TYPE_CHECKING:
+    from yamlgen.api.run_options import RunOptions
+    from yamlgen.output.files import OutputPaths
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ class PipelineStage:
 
     def paths(self, options: RunOptions) -> OutputPaths:
         """Return the files of all its outputs."""
+        from yamlgen.output.files import output_paths  # noqa: PLC0415 - loads the store; most pipelines have no stages
+
         plan = self.pipeline.plan(self.params)
         return output_paths(plan.outputs, plan.folder, {}, simulated=options.simulate, limit=options.limit)
 

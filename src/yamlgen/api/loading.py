@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yamlgen.api.loaded_pipeline import Pipeline, PipelineStage, column_of
-from yamlgen.api.query_checks import checked_head
-from yamlgen.api.run_options import RunOptions
-from yamlgen.api.stages import Link, StageFinder, schema_of, with_outputs, with_types
-from yamlgen.data.given_rows import GivenRows
 from yamlgen.data.input_head import PEEK, InputHead, read_head
 from yamlgen.data.input_sources import most_rows, selection_of, source_of
 from yamlgen.diagnostics import Diagnostic, InvalidPipeline, Mark
@@ -31,6 +27,9 @@ from yamlgen.testing.suite_files import is_test_file
 from yamlgen.value_objects import JSON
 
 if TYPE_CHECKING:
+    from yamlgen.api.run_options import RunOptions
+    from yamlgen.api.stages import Link, StageFinder
+    from yamlgen.data.given_rows import GivenRows
     from yamlgen.testing.suite import CheckedSuite
 
 
@@ -99,10 +98,14 @@ def check(  # noqa: PLR0913 - each caller sets a few of them
     most = most_rows(parsed.pipeline.input)
     odd: list[Diagnostic] = []
     stages: dict[str, PipelineStage] = {}
-    finder = StageFinder(parsed, above, partial(_check_stage, examine))
+    finder: StageFinder | None = None
     if source.query is None:
         head = read_head(source, MOST_ROWS + 1 if examine else PEEK).at_most(most)
     else:
+        from yamlgen.api.query_checks import checked_head  # noqa: PLC0415 - loads the store; few pipelines have a query
+        from yamlgen.api.stages import StageFinder, with_outputs, with_types  # noqa: PLC0415
+
+        finder = StageFinder(parsed, above, partial(_check_stage, examine))
         stages = finder.find()
         query = with_types(source.query, stages) if ran is None else with_outputs(source.query, stages, ran)
         head, odd = checked_head(parsed, source, query)
@@ -113,7 +116,7 @@ def check(  # noqa: PLR0913 - each caller sets a few of them
     if head.columns is not unfiltered:
         compiled = compile_pipeline(parsed, head.columns, partial(column_of, parsed, odd), unfiltered)
         plan, told = compiled.bound(params or {}, complete=False)
-    if stages and plan is not None and (twice := finder.collision(stages, plan)) is not None:
+    if finder is not None and plan is not None and (twice := finder.collision(stages, plan)) is not None:
         odd.append(twice)
     at = parsed.document.mark(("input", _source_key(parsed)))
     odd += [Diagnostic(Code.BAD_INPUT, each, at, severity="warning") for each in head.anomalies]
@@ -147,6 +150,8 @@ def check_built(pipeline: Pipeline, params: Mapping[str, JSON] | None, options: 
     Raises:
         InvalidPipeline: it does not fit these columns.
     """
+    from yamlgen.api.stages import schema_of  # noqa: PLC0415 - loads the store
+
     if not any(schema_of(stage) is None for stage in pipeline.stages.values()):
         return
     path = pipeline.shown if Path(pipeline.shown).absolute() == pipeline.path else pipeline.path

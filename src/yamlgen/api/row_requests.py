@@ -25,7 +25,7 @@ from yamlgen.simulator.answers import made_up
 from yamlgen.simulator.settings import SimulatorSettings
 from yamlgen.steps.plan_step import PlanStep
 from yamlgen.store.location import location_of
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import open_session
 from yamlgen.value_objects import JSON, InputRow
 

@@ -1,7 +1,8 @@
 """instructor's mode handlers with the author's schema unchanged: native output, a tool, JSON in text.
 
-Owns the classes that instructor accepts as a response model and as a mode. They prepare the request, parse the answer
-and write the re-ask. Nothing is registered globally, because a host application has its own instructor.
+Owns the classes that instructor accepts as a response model and as a mode. They parse the answer and write the re-ask.
+Nothing is registered globally, because a host application has its own instructor. Only `instructor_import` and the
+outputs that are parsed import this module, which takes half a second.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import pairwise
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final
 
+from instructor.v2.core.errors import IncompleteOutputException, ResponseParsingError
 from instructor.v2.core.function_calls import ResponseSchema
 from instructor.v2.core.handler import ModeHandler
 from instructor.v2.providers.anthropic.handlers import (
@@ -24,27 +26,17 @@ from instructor.v2.providers.anthropic.handlers import (
 from pydantic import PrivateAttr, RootModel, ValidationError, model_validator
 
 from yamlgen.claude.json_in_text import find_json
-from yamlgen.claude.parsed_answer import InvalidOutput, ParsedOutput
+from yamlgen.claude.parsed_answer import InvalidOutput, Judge, OutputRejected, ParsedOutput
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
 from yamlgen.schemas.json_strings import unpacked
 from yamlgen.schemas.root_wrapper import WRAP
 from yamlgen.value_objects import JSON
 
-Mode = Literal["native", "tools", "json"]
-
-Judge: TypeAlias = Callable[[JSON], tuple[tuple[str, ...], JSON]]
-"""Returns the errors of a value, each with its path, and the output made of a valid value."""
+UNREADABLE: Final = (ResponseParsingError, IncompleteOutputException)
+"""The errors of instructor about an answer without the output."""
 
 _AN_OBJECT: Final = json_schema({"type": "object"})
 _ALL_DIFFER: Final = json_schema({"uniqueItems": True})
-
-
-class OutputRejected(ValueError):  # noqa: N818 - never leaves this package
-    """Carries the errors of a value through pydantic."""
-
-    def __init__(self, errors: tuple[str, ...]) -> None:
-        super().__init__("; ".join(errors))
-        self.errors = errors
 
 
 class ResponseModel(RootModel[Any], ResponseSchema):
@@ -99,16 +91,7 @@ class ResponseModel(RootModel[Any], ResponseSchema):
 
 
 class _Tools(AnthropicToolsHandler):
-    """instructor's tool mode with the author's schema unchanged. The tool is built once for all rows."""
-
-    def __init__(self, response: type[ResponseModel]) -> None:
-        super().__init__()
-        _, made = super().prepare_request(response, {"messages": []})
-        self._tools = [{**made["tools"][0], "name": response.__name__, "input_schema": dict(response.sent)}]
-
-    def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        messages = process_messages_for_anthropic(kwargs["messages"])
-        return response_model, {**kwargs, "messages": messages, "tools": self._tools}
+    """instructor's tool mode with the author's schema unchanged."""
 
     def parse_response(self, response: Any, response_model: Any, *args: Any, **kwargs: Any) -> Any:
         calls = [block for block in response.content if block.type == "tool_use"]
@@ -116,17 +99,6 @@ class _Tools(AnthropicToolsHandler):
             return super().parse_response(response, response_model, *args, **kwargs)
         # The same as instructor does with one call, without the validator that it builds for each answer.
         return response_model.model_validate_json(json.dumps(calls[0].input))
-
-
-class _Native(AnthropicStructuredOutputsHandler):
-    """instructor's structured outputs, with the current parameter of the API."""
-
-    def __init__(self, response: type[ResponseModel]) -> None:
-        super().__init__()
-        self._form = {"type": "json_schema", "schema": dict(response.sent)}
-
-    def prepare_request(self, response_model: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        return response_model, {**kwargs, "output_config": {**kwargs.get("output_config", {}), "format": self._form}}
 
 
 class _InText(AnthropicJSONHandler):
@@ -169,8 +141,9 @@ class _InText(AnthropicJSONHandler):
         raise refused
 
 
-HANDLERS: Final[Mapping[Mode, Callable[[type[ResponseModel]], ModeHandler]]] = {
-    "native": _Native,
-    "tools": _Tools,
+HANDLERS: Final[Mapping[str, Callable[[type[ResponseModel]], ModeHandler]]] = {
+    "native": lambda _: AnthropicStructuredOutputsHandler(),
+    "tools": lambda _: _Tools(),
     "json": _InText,
 }
+"""The handler of each mode of structured output, made for a response model."""

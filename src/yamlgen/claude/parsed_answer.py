@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from yamlgen.value_objects import JSON
+
+Judge: TypeAlias = Callable[[JSON], tuple[tuple[str, ...], JSON]]
+"""Returns the errors of a value, each with its path, and the output made of a valid value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +36,11 @@ class InvalidOutput(Exception):  # noqa: N818 - what instructor's re-ask quotes 
 
 class EmptyAnswer(InvalidOutput):
     """An answer without text: empty, blank, only thinking, or not encodable."""
+
+
+class OutputRejected(ValueError):  # noqa: N818 - never leaves this package
+    """Carries the errors of a value through pydantic."""
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors

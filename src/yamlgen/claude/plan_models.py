@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from yamlgen.batches.batch_store import BatchOrigin
 from yamlgen.batches.desk import BatchDesk
@@ -13,20 +12,19 @@ from yamlgen.claude.answer_keys import AnswerKeys
 from yamlgen.claude.answer_recording import Accounting
 from yamlgen.claude.api_fallbacks import DEFAULT, api_form
 from yamlgen.claude.batch_layer import DeskAccess
+from yamlgen.claude.instructor_import import check_installed
 from yamlgen.claude.model import ClaudeModel
 from yamlgen.claude.model_chain import ModelChain
 from yamlgen.claude.open_endpoint import OpenEndpoint
 from yamlgen.claude.prices import price_function_of
 from yamlgen.claude.requests import betas_of
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.events import Emit, RunWarned
 from yamlgen.interfaces import Model, ResponseStore
 from yamlgen.model_capabilities import pool_of
 from yamlgen.pacing.warming import PromptWarmer
 from yamlgen.planning.plan import Plan
 from yamlgen.steps.plan_step import PlanStep, Variant
-
-if TYPE_CHECKING:
-    from yamlgen.claude.structured import StructuredOutput
 
 
 def pool_members(plan: Plan, names: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
@@ -62,6 +60,9 @@ def models(
     The warmers are those of the ends, by their identities. The other arguments are those of `ClaudeModel`.
 
     They leave the requests of steps with `batch` at the desk, and do not send what an open batch has.
+
+    Raises:
+        EnvironmentProblem: a step has structured output, and instructor is not installed.
     """
 
     def warn(message: str) -> None:
@@ -75,8 +76,7 @@ def models(
     for step, variant in plan.variants:
         end, structured = ends[variant.name], None
         if step.schema is not None:
-            from yamlgen.claude.structured import StructuredOutput  # noqa: PLC0415 - instructor, which takes half a second
-
+            check_installed()
             alike = variant.alike, end.endpoint.identity  # equal variants share what they learn of the API
             structured = ways.get(alike) or StructuredOutput(step.name, step.schema, variant.settings, variant.mode)
             ways[alike] = structured

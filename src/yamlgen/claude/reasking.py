@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yamlgen.claude.error_mapping import ErrorContext
+from yamlgen.claude.instructor_import import INSTRUCTOR
 from yamlgen.claude.message_parsing import message_of, read, text_of
 from yamlgen.claude.parsed_answer import EmptyAnswer, InvalidOutput
 from yamlgen.claude.reask_turns import about_text
@@ -57,6 +58,7 @@ class ReaskLayer:
             RequestModeRefused: the API does not accept the schema in this mode.
             RowError: there is no valid output; the error has the account of all answers.
             RunStopped: no request will succeed.
+            EnvironmentProblem: instructor cannot be imported.
         """
         request, left = first, self._reasks
         while True:
@@ -65,9 +67,11 @@ class ReaskLayer:
             except RowError as error:
                 raise self._told(error, request, attempts, first.key) from None
             request.context.observer.received(attempt, cause=request.cause)
+            if not INSTRUCTOR.is_done and request.mode.structured is not None:
+                await INSTRUCTOR.finished()  # after the answer is stored and counted
             try:
                 output = read(attempt, request.mode.structured)
-                attempt = replace(attempt, notes=output.notes)
+                attempt = replace(attempt, notes=output.notes) if output.notes != attempt.notes else attempt
                 errors = check(output.value) if check is not None else ()
                 if errors:
                     raise InvalidOutput(errors, by_check=True)  # noqa: TRY301 - handled like the schema's errors

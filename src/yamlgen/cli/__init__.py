@@ -74,6 +74,9 @@ _PAGES: Final = {
 _GARBAGE: Final = 50_000
 """New objects between two garbage collections."""
 
+_COLLECTED_LATER: Final = frozenset({"run", "retry", "preview", "validate"})
+"""The commands that collect garbage only once their modules are loaded, which they decide."""
+
 
 class _Commands(click.Group):
     """The group of all commands; each is imported from the module of its name when it is called."""
@@ -85,6 +88,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         command: click.Command = import_module(f"yamlgen.cli.{cmd_name}").command
+        if cmd_name not in _COLLECTED_LATER:
+            gc.enable()
         command.epilog = _manual(_PAGES[cmd_name])
         if isinstance(command, click.Group):
             for name, below in command.commands.items():
@@ -135,6 +140,7 @@ def main() -> None:
         sys.exit(0)
     guard()
     # Imported modules are never garbage. Collections that scan them take longer than importing them.
+    gc.disable()
     gc.set_threshold(_GARBAGE)
     atexit.register(gc.freeze)
     try:

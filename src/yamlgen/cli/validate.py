@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,7 @@ def command(
     checked: list[tuple[Path, list[Diagnostic]]] = []
     for path in files:
         content, told = check_file(path, params=given, overrides=overrides)
+        gc.enable()  # what was loaded for the first file is no garbage
         checked.append((path, [*([] if checked else found), *told]))
         diagnostics = [each for each in told if each not in found]  # those of a pipeline with tests are found twice
         found.extend(diagnostics)

@@ -10,11 +10,13 @@ An editor opens pipelines that nobody has read. It checks them `confined` to the
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias
 
@@ -81,6 +83,22 @@ def stamp_of(path: Path | str) -> Stamp | None:
     if found is None or not stat.S_ISREG(found.st_mode):
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@lru_cache(maxsize=10_000)
+def digest_at(path: str, _stamp: Stamp) -> str | None:
+    """Return the sha256 of a file in a state; it is only correct if the file is still in this state afterwards."""
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def digest_of(path: Path) -> str | None:
+    """Return the sha256 of a regular file, which is read once in each state; `None` if it cannot be read."""
+    stamp = stamp_of(path)
+    return None if stamp is None else digest_at(str(path), stamp)
 
 
 def is_folder(path: Path) -> bool:

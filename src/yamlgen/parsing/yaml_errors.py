@@ -14,12 +14,12 @@ import yaml
 
 from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.errors import Code
-from yamlgen.parsing.source_map import LINE_END, SourceText
+from yamlgen.parsing.source_map import LINE_END, Node, SourceText
 from yamlgen.parsing.syntax_fixes import quoted, quoted_text, separated, untabbed
 from yamlgen.parsing.unrendered_templates import quoting
 
 _SPACES: Final = "indent with spaces"
-WITHOUT_QUOTES: Final = "is a template without quotes"
+_WITHOUT_QUOTES: Final = "is a template without quotes"
 """The end of the message about a template without quotes."""
 
 _NEAR: Final = 5
@@ -311,6 +311,20 @@ def settled(source: SourceText, before: list[Diagnostic], stop: Diagnostic) -> l
     return [*(each for each in found if not _is_echo(each, stop)), stop]
 
 
+def without_quotes(source: SourceText, key: Node, shown: str) -> Diagnostic:
+    """Return the diagnostic of a template without quotes.
+
+    Args:
+        source: the text.
+        key: the inner braces with their content, which were parsed as a key.
+        shown: their first line.
+    """
+    key = replace(key, start=key.start - 1, end=key.end + 1)
+    hint = quoting(source.text, key.start)
+    message, fix = f"`{{{shown}}}` {_WITHOUT_QUOTES}", quoted(source, key.start, hint)
+    return Diagnostic(Code.NOT_A_STRING_KEY, message, key.mark, hint, fix=fix)
+
+
 def _is_text(source: SourceText, first: int, last: int) -> bool:
     """Check whether a template without quotes is in a string of several lines that continues to the stop."""
     lines = LINE_END.split(source.text)[first - 1 : last]
@@ -321,4 +335,4 @@ def _is_text(source: SourceText, first: int, last: int) -> bool:
 
 def _is_echo(before: Diagnostic, stop: Diagnostic) -> bool:
     """Check whether a finding comes from the same mistake as the stop: a string that is not indented."""
-    return before.message.endswith(WITHOUT_QUOTES) and stop.mark.line - before.mark.line <= _NEAR
+    return before.message.endswith(_WITHOUT_QUOTES) and stop.mark.line - before.mark.line <= _NEAR

@@ -28,9 +28,7 @@ from yamlgen.parsing.drafts import draft_of
 from yamlgen.parsing.project_folder import is_file, is_folder, open_inside, status, unusable
 from yamlgen.parsing.similar_paths import neighbour
 from yamlgen.parsing.source_map import LINE_END, Document, Node, SourceText
-from yamlgen.parsing.syntax_fixes import quoted
-from yamlgen.parsing.unrendered_templates import UNEXPANDED, quoting, unexpanded
-from yamlgen.parsing.yaml_errors import WITHOUT_QUOTES, explain, settled
+from yamlgen.parsing.unrendered_templates import UNEXPANDED, unexpanded
 from yamlgen.parsing.yaml_variants import PlaceholderCharacters
 from yamlgen.suggestions import correction, listing
 from yamlgen.value_objects import JSON
@@ -130,6 +128,8 @@ def compose(source: SourceText, *, any_root: bool = False) -> tuple[Document | N
     try:
         root = composer.compose()
     except yaml.MarkedYAMLError as error:
+        from yamlgen.parsing.yaml_errors import explain, settled  # noqa: PLC0415 - loads with the first mistake
+
         told = explain(source, error)
         return None, _too_deep(source, error) or settled(source, composer.diagnostics, told)
     except _Stop:
@@ -306,10 +306,9 @@ class _Composer(Collector):
             whole = f"{comma[1]},{shown}"
             hint = f'if `{whole}` is a number, write `{comma[1]}.{shown}`; if it is a string, write `"{whole}"`'
         if key.kind == "mapping" and self.source.text[key.start - 1 : key.start + 1] == "{{":
-            message, hint = f"`{{{shown}}}` {WITHOUT_QUOTES}", quoting(self.source.text, key.start - 1)
-            key = replace(key, start=key.start - 1, end=key.end + 1)
-            fix = quoted(self.source, key.start, hint)
-            self.diagnostics.append(Diagnostic(Code.NOT_A_STRING_KEY, message, key.mark, hint, fix=fix))
+            from yamlgen.parsing.yaml_errors import without_quotes  # noqa: PLC0415 - loads with the first mistake
+
+            self.diagnostics.append(without_quotes(self.source, key, shown))
             return
         self.complain(Code.NOT_A_STRING_KEY, message, key.mark, hint)
 

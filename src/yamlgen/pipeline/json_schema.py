@@ -9,7 +9,7 @@ there are no titles, because editors would show them instead of the descriptions
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,14 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def committed() -> str:
     """Return the committed text of the schema."""
-    return files("yamlgen.pipeline").joinpath(FILE_NAME).read_text(encoding="utf-8")
+    return Path(__file__).with_name(FILE_NAME).read_text(encoding="utf-8")
+
+
+@cache
+def language() -> dict[str, Any]:
+    """Return the language's JSON Schema. The value is shared: do not modify it."""
+    schema: dict[str, Any] = json.loads(committed())
+    return schema
 
 
 def generate() -> str:
@@ -62,8 +69,7 @@ def _by_kind(definitions: dict[str, Any]) -> dict[str, Any]:
         "description": "The kind of step. It determines the other keys.",
     }
     rules = []
-    for name, each in KINDS.items():
-        model = each.fields
+    for name, model in KINDS.items():
         is_kind: dict[str, Any] = {"type": "object", "properties": {"kind": {"const": name}}}
         if name != kind["default"]:
             is_kind["required"] = ["kind"]

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document
-from yamlgen.pipeline.schema_messages import Deviation, all_keys, keys_of, kinds_with, language, own_keys, telling_keys
+from yamlgen.pipeline.json_schema import language
+from yamlgen.pipeline.schema_messages import Deviation, all_keys, keys_of, kinds_with, own_keys, telling_keys
 from yamlgen.steps.step_kinds import DEFAULT_KIND
 from yamlgen.suggestions import listing, nearest
 

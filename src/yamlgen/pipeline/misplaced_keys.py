@@ -14,6 +14,8 @@ _PARTS: Final = ("runtime", "limits", "input", "output")
 _CALLED: Final = {
     **dict.fromkeys(("retries", "retry", "numretries", "maxattempts", "attempts"), "max_retries"),
     **dict.fromkeys(("parallel", "parallelism", "workers", "maxworkers", "maxconcurrency", "threads"), "concurrency"),
+    **dict.fromkeys(("pythonprocesses", "processes", "numprocesses", "numproc", "numworkers"), "python_workers"),
+    **dict.fromkeys(("ncpus", "njobs", "jobs"), "python_workers"),
     **dict.fromkeys(("maxcost", "costlimit", "budget", "maxbudget"), "max_cost_usd"),
     **dict.fromkeys(("defaultmodel", "modelname", "modelid", "llm"), "model"),
     **dict.fromkeys(("systemprompt", "systemmessage", "instructions"), "system"),

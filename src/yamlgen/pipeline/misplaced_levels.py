@@ -9,7 +9,8 @@ from yamlgen.diagnostics import Diagnostic
 from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node
 from yamlgen.parsing.syntax_fixes import outdented
-from yamlgen.pipeline.schema_messages import fits, language, telling_keys
+from yamlgen.pipeline.json_schema import language
+from yamlgen.pipeline.schema_messages import fits, telling_keys
 
 _TOP: Final = ("input", "steps", "output", "models", "limits", "runtime", "params")
 

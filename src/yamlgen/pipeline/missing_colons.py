@@ -16,7 +16,8 @@ from yamlgen.diagnostics import Diagnostic
 from yamlgen.errors import Code
 from yamlgen.parsing.source_map import DataPath, Document, Node, SourceText
 from yamlgen.parsing.yaml_parser import compose
-from yamlgen.pipeline.schema_messages import all_keys, language
+from yamlgen.pipeline.json_schema import language
+from yamlgen.pipeline.schema_messages import all_keys
 from yamlgen.suggestions import Rewrite
 
 _WHOLE: Final = re.compile(r"([A-Za-z_]\w*)(\s*:+|\s*=|\s)\s*(\S.*)", re.DOTALL)

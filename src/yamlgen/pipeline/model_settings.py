@@ -17,10 +17,10 @@ from yamlgen.parsing.secret_scan import looks_random
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.batch_checks import is_batched
 from yamlgen.pipeline.header_names import header_fault
+from yamlgen.pipeline.key_fixes import FIXES
 from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.pipeline.pipeline_model import Runtime
 from yamlgen.pipeline.setting_checks import ResolvedSettings, check_settings
-from yamlgen.pipeline.value_hints import FIXES
 from yamlgen.redaction import redact
 from yamlgen.steps.config_fields import FromVariable, ModelRuntime, ModelSettings, Price, Settings, Text
 from yamlgen.suggestions import correction, knowing, listing, nearest
@@ -254,6 +254,7 @@ def check_connections(parsed: ParsedFile) -> Iterator[Diagnostic]:
     """Yield the diagnostics for the connection of the file, and for those of its models."""
     pipeline = parsed.pipeline
     yield from _check_connection(parsed, ("runtime",), pipeline.runtime, pipeline.runtime)
+    yield from _check_workers(parsed)
     models: dict[DataPath, Text | ModelSettings | None] = {
         ("models", name): each for name, each in pipeline.models.items()
     }
@@ -295,6 +296,16 @@ def _check_connection(
         message = f"`base_url` ends before `{rest[0]}`, which is added to it"
         yield Diagnostic(Code.WRONG_VALUE, message, mark((*path, "base_url")), f"remove `{rest[0]}`", "warning")
     yield from _check_headers(parsed, path, written.headers)
+
+
+def _check_workers(parsed: ParsedFile) -> Iterator[Diagnostic]:
+    """Yield a warning if there are processes for Python functions, but no step that calls one."""
+    unsure = any(path[0] == "steps" or len(path) == 1 for path in parsed.broken)
+    has_code = any(step.has_code for step in parsed.pipeline.steps.values())
+    if parsed.pipeline.runtime.python_workers and not has_code and not unsure:
+        mark = parsed.document.mark(("runtime", "python_workers"), key=True)
+        message = "`runtime.python_workers` has no effect: no step has `kind: python`"
+        yield Diagnostic(Code.CONFLICT, message, mark, "remove it", "warning")
 
 
 def _check_headers(

@@ -21,7 +21,8 @@ from yamlgen.parsing.yaml_parser import compose
 from yamlgen.parsing.yaml_parser import read as read_text
 from yamlgen.pipeline.overrides import set_input, set_rows, set_value
 from yamlgen.pipeline.pipeline_model import PipelineModel
-from yamlgen.pipeline.validation import ValidationResult, check, refuse
+from yamlgen.pipeline.validation import check
+from yamlgen.pipeline.validation_result import ValidationResult
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,8 @@ def _constructed(shape: ValidationResult, diagnostics: list[Diagnostic]) -> Pipe
         try:
             return PipelineModel.model_validate(data)
         except ValidationError as error:
+            from yamlgen.pipeline.document_repair import refuse  # noqa: PLC0415 - a valid file needs none of it
+
             told = refuse(shape, error.errors(include_url=False)[0]["loc"])
             if told is None:
                 raise

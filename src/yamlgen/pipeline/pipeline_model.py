@@ -28,6 +28,8 @@ from yamlgen.steps.config_fields import (
 )
 from yamlgen.steps.step_kinds import Step
 
+MOST_WORKERS = 512
+"""The maximum of `python_workers`, above the cores of any machine."""
 PERCENT = r"^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$"
 
 
@@ -85,6 +87,28 @@ class Runtime(FrozenModel):
     """
     workspace: Annotated[str, StringConstraints(pattern=WORKSPACE)] | FromVariable | None = None
     """The id of the workspace that the requests are for, or `{env: VARIABLE}`. Default: that of the key."""
+
+    python_workers: Literal["auto"] | Annotated[int, Field(ge=0, le=MOST_WORKERS)] = 0
+    """Number of processes that call the functions of `python` steps: `auto`, one for each core that the run may use, or
+    a number. With 0, threads of the run call them, which is faster for short functions but computes on one core only.
+
+    A coroutine function always runs in the run's own process. A process ends with the call if it takes longer than
+    `timeout`, and a function that ends its process fails only its row. Processes get the environment without the
+    variables of credentials. A change of this key sends nothing again. See
+    [Functions that compute](guides/steps.md#functions-that-compute).
+
+    ```yaml
+    runtime: {python_workers: auto}
+    steps:
+      stats: {kind: python, call: "textstats:stats", args: {text: row.text}}
+    ```
+    """
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment variables with credentials that it names."""
+        given = [*(self.headers or {}).values(), self.workspace]
+        return frozenset({self.key_name, *(each.env for each in given if isinstance(each, FromVariable))})
 
     @property
     def key_name(self) -> str:

@@ -77,7 +77,7 @@ _WORDS: Final = ({**_SINGULAR, "expression": "expression"}, {**KEY_PLURALS, "exp
 _COUNTS: Final = {1: "one", 2: "two", 3: "three"}
 _HEADING: Final = re.compile(r"^(##+) (.*)$", re.MULTILINE)
 _FENCED: Final = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-_KINDS: Final = {each.fields.__name__: f"`{kind}`" for kind, each in KINDS.items()}
+_KINDS: Final = {keys.__name__: f"`{kind}`" for kind, keys in KINDS.items()}
 
 
 def committed() -> str:
@@ -140,8 +140,7 @@ def _yes(each: bool | None) -> str:  # noqa: FBT001 - a cell of a table
 
 def _kind_rows() -> str:
     """Return the rows of the table of kinds."""
-    each = ((kind, declared.fields) for kind, declared in KINDS.items())
-    return "\n".join(f"| `{kind}` | {fields.does} | {fields.gives} |" for kind, fields in each)
+    return "\n".join(f"| `{kind}` | {keys.does} | {keys.gives} |" for kind, keys in KINDS.items())
 
 
 def _link(title: str, text: str = "") -> str:
@@ -172,9 +171,9 @@ class _Page:
         yield from self._model(pipeline_model.PipelineModel, "", 1)
 
     def _steps(self) -> Iterator[str]:
-        for kind, each in KINDS.items():
+        for kind, keys in KINDS.items():
             yield f"### `{kind}`"
-            yield from self._model(each.fields, f"`{kind}`", 3)
+            yield from self._model(keys, f"`{kind}`", 3)
             if kind == DEFAULT_KIND:
                 yield "### Every step"
                 yield from self._model(StepConfig, "", 3)

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from yamlgen.errors import Code
 from yamlgen.parsing.secret_scan import kind_of
 from yamlgen.parsing.source_map import DataPath, Issue
-from yamlgen.pipeline.json_schema import committed
+from yamlgen.pipeline.json_schema import language
+from yamlgen.pipeline.key_fixes import FIXES, FIXES_OF_OUTPUTS
 from yamlgen.pipeline.misplaced_keys import TORN, called_here, home, key_of
 from yamlgen.pipeline.value_hints import (
-    FIXES,
-    FIXES_OF_OUTPUTS,
     NAMED,
     lacking,
     meant,
@@ -71,13 +70,6 @@ class Deviation(Issue):
     is_alone: bool = False
     is_elsewhere: bool = False
     called: str | None = None
-
-
-@cache
-def language() -> dict[str, Any]:
-    """Return the language's JSON Schema. The value is shared: do not modify it."""
-    schema: dict[str, Any] = json.loads(committed())
-    return schema
 
 
 def deviations(data: JSON) -> Iterator[Deviation]:

@@ -16,7 +16,6 @@ from yamlgen.expressions import type_inference
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.static_types import ANYTHING, TypeView
-from yamlgen.expressions.syntax_errors import as_string
 from yamlgen.expressions.template_checks import TemplateAnalysis, analyse_expression, analyse_template
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.pipeline.file_settings import input_format
@@ -239,6 +238,10 @@ def causes(findings: list[Finding]) -> list[Finding]:
 
 def as_text(template: StepTemplate, findings: list[Finding]) -> list[Finding]:
     """Return findings without those that follow from a text which was not written as a string: a hint tells how to."""
+    if not findings:
+        return findings
+    from yamlgen.expressions.syntax_errors import as_string  # noqa: PLC0415 - loads with the first mistake
+
     is_value = template.role in ("column", "value", "arg") and not re.fullmatch(r"[\w.]+", template.source.strip())
     fix = as_string(template.source) if is_value else None
     is_text = fix is not None and all(each.code is Code.UNKNOWN_NAME for each in findings)

@@ -21,7 +21,6 @@ from yamlgen.diagnostics import Diagnostic, Mark
 from yamlgen.errors import Code
 from yamlgen.expressions.evaluation import shown
 from yamlgen.expressions.jinja_environment import reader
-from yamlgen.expressions.name_hints import column
 from yamlgen.expressions.static_types import TypeView
 from yamlgen.parsing.project_folder import is_file
 from yamlgen.pipeline.parsed_file import ParsedFile
@@ -234,6 +233,8 @@ class StepLinter:
         uses = [analysis.uses for each, analysis in read.of("for_each", *FILLED) if each.role not in ABOUT]
         if any(each.columns != set() or any(map(self._varies, each.steps)) for each in uses):
             return
+        from yamlgen.expressions.name_hints import column  # noqa: PLC0415 - loads with the first mistake
+
         at = sent[0][0]
         message = f"no template of step `{read.name}` depends on the row: every row sends the same request"
         name = next((each for each in columns.names if each != self.parsed.pipeline.input.id), columns.names[0])

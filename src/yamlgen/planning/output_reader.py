@@ -22,8 +22,6 @@ from yamlgen.pipeline.parsed_file import ParsedFile
 from yamlgen.planning.finding_reports import FindingReporter
 from yamlgen.planning.scopes import Scopes
 from yamlgen.schemas.author_schema import json_schema
-from yamlgen.schemas.trainer_columns import cannot_fit
-from yamlgen.schemas.trainer_formats import KEYS, ROLES
 from yamlgen.schemas.types import Type, nullable, object_of, tuple_of
 from yamlgen.shaping.output_config import Output
 from yamlgen.shaping.output_plan import ITEM, OutputPlan
@@ -179,6 +177,9 @@ class OutputReader:
         shape, columns = output.config.shape, output.config.columns
         if shape is None or self.parsed.is_broken_within(*output.at) or self.unsure:
             return
+        from yamlgen.schemas.trainer_columns import cannot_fit  # noqa: PLC0415 - few outputs have a shape
+        from yamlgen.schemas.trainer_formats import KEYS, ROLES  # noqa: PLC0415
+
         is_broken = any(path[0] == "steps" and len(path) <= 2 for path in self.parsed.broken)  # noqa: PLR2004 - a name
         others = columns is None and (is_broken or not self._is_closed)
         for path, message in cannot_fit(shape, members, others=others):

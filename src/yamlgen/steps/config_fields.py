@@ -40,7 +40,7 @@ Cache: TypeAlias = Literal["5m", "1h"]
 class FrozenModel(BaseModel):
     """A mapping of the language: frozen, and closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -35,7 +35,6 @@ class DeclaredStep(Generic[FieldsT]):
     """A step with its templates, each with its analysis.
 
     Attributes:
-        fields: the pydantic model of its keys.
         planned: the class of its step of the plan.
         step: its keys, as written.
         file: the file that contains it.
@@ -45,7 +44,6 @@ class DeclaredStep(Generic[FieldsT]):
         output: the type of one output of it.
     """
 
-    fields: ClassVar[type[StepConfig]]
     planned: ClassVar[type[PlanStep]]
 
     name: str

@@ -39,6 +39,8 @@ class RunResources:
         width: the maximum that runs at once, both of items of a step for one row and of the author's coroutines.
         invent: invents the results of the author's functions, if the models invent their answers too.
         repeats: whether rows that waited for batches are run again: a function is not called a second time for them.
+        python_workers: the number of processes that call the author's functions; 0: threads of this process call them.
+        hidden: the environment variables that these processes do not get, because they have credentials.
     """
 
     models: Mapping[str, Model]
@@ -47,6 +49,8 @@ class RunResources:
     width: int = MOST_CONCURRENCY
     invent: Invent | None = None
     repeats: bool = False
+    python_workers: int = 0
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,13 @@ class RowStep:
     Attributes:
         context: the row and the step that send a request.
         begin: called when the row starts something slow.
+        check: called before something slow begins after a wait; raises `Cancelled` if the run is ending.
         equal: the number of equal requests that the step has sent for the row.
     """
 
     context: RequestContext
     begin: Callable[[], None]
+    check: Callable[[], object] = bool
     equal: Counter[Hashable] = field(default_factory=Counter)
 
 
@@ -84,7 +90,7 @@ class StepExecutor(ABC, Generic[StepT]):
             YamlgenError: the run cannot continue.
         """
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close everything that it has opened."""
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from jinja2 import nodes
 
@@ -13,7 +13,6 @@ from yamlgen import model_capabilities
 from yamlgen.expressions.evaluation import evaluate, parse_expression
 from yamlgen.expressions.jinja_environment import parse
 from yamlgen.expressions.syntax_trees import dumped, members_read
-from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.keywords import subschemas
 from yamlgen.schemas.native_output_schema import NOTES, choose_mode
@@ -23,6 +22,9 @@ from yamlgen.steps.config_fields import ModelRuntime, Price, Settings
 from yamlgen.steps.fan_out import Case, FanOut, Scope
 from yamlgen.steps.step_template import Role, StepTemplate
 from yamlgen.value_objects import JSON, Prompt
+
+if TYPE_CHECKING:
+    from yamlgen.interfaces import Model
 
 _MODEL: Final = "model"
 
@@ -251,9 +253,24 @@ class PlanStep(FanOut):
         """Return the sha256 of the modules that it runs, in hexadecimal, by their paths relative to the pipeline."""
         return {}
 
+    @property
+    def keeps_values(self) -> bool:
+        """Whether its values are kept as long as the files on which they depend stay the same."""
+        return False
+
     def reads(self) -> Mapping[str, str]:
         """Return the sha256 of the files on which its kept values depend, apart from its modules."""
         return {}
+
+    def repeated(self) -> dict[str, Any] | None:
+        """Return all that decides what a row comes to at the step; `None` if the same row may come to another value.
+
+        A field that a kind adds is a part of it, unless the kind leaves it out. Not in it: places in files, batches,
+        prices and connections.
+        """
+        made = {each.name: getattr(self, each.name) for each in fields(self)}
+        del made["templates"], made["batch"]
+        return {**made, "variants": tuple(map(_bare_variant, self.variants))}
 
     def written(self, by_tool: AbstractSet[str]) -> dict[str, Any]:
         """Return the step as a file would declare it, with everything resolved.
@@ -279,6 +296,11 @@ class PlanStep(FanOut):
         """Return the keys in a file that only its kind has, `output` last."""
         del by_tool
         return {} if self.schema is None else {"output": {"schema": self.schema.value}}
+
+
+def _bare_variant(variant: Variant) -> Variant:
+    """Return a variant without its price and its connection."""
+    return replace(variant, price=None, connection=None, fallbacks=tuple(map(_bare_variant, variant.fallbacks)))
 
 
 def _bare(schema: JSONSchema) -> dict[str, Any]:

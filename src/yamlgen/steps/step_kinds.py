@@ -1,8 +1,8 @@
 """The kinds of steps, by name. A kind is a folder of that name and a line here.
 
 A folder has the modules `config` (the keys), `declaration` (checks and types), `plan_step` (its step of a plan) and
-`execution`. They are loaded by name: `DECLARED` of `declaration` here, and `EXECUTOR` of `execution` when a run first
-executes a step of the kind.
+`execution`. They are loaded by name: `KEYS` of `config` here, `DECLARED` of `declaration` when a file has a step of the
+kind, and `EXECUTOR` of `execution` when a run first executes one.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, Union
 
 from pydantic import Discriminator, Tag
 
-from yamlgen.steps.declaration import DeclaredStep
 from yamlgen.steps.step_config import StepConfig
-from yamlgen.steps.step_file import StepFile
 
-KINDS: Final[dict[str, type[DeclaredStep[Any]]]] = {
-    kind: import_module(f"yamlgen.steps.{kind}.declaration").DECLARED
+if TYPE_CHECKING:
+    from yamlgen.steps.declaration import DeclaredStep
+    from yamlgen.steps.step_file import StepFile
+
+KINDS: Final[dict[str, type[StepConfig]]] = {
+    kind: import_module(f"yamlgen.steps.{kind}.config").KEYS
     for kind in (
         "generate",
         "compute",
@@ -25,6 +27,8 @@ KINDS: Final[dict[str, type[DeclaredStep[Any]]]] = {
         "draw",
     )
 }
+"""The model of the keys of each kind."""
+
 DEFAULT_KIND: Final = "generate"
 """The kind of a step without `kind`."""
 
@@ -37,12 +41,13 @@ def kind_of(step: Any) -> str:
 
 def declare(name: str, step: StepConfig, file: StepFile) -> DeclaredStep[Any]:
     """Return a step as its kind declares it."""
-    return KINDS[kind_of(step)](name, step, file)
+    declared: type[DeclaredStep[Any]] = import_module(f"yamlgen.steps.{kind_of(step)}.declaration").DECLARED
+    return declared(name, step, file)
 
 
 if TYPE_CHECKING:
     Step: TypeAlias = StepConfig
 else:
-    tagged = tuple(Annotated[each.fields, Tag(kind)] for kind, each in KINDS.items())
+    tagged = tuple(Annotated[keys, Tag(kind)] for kind, keys in KINDS.items())
     Step = Annotated[Union[tagged], Discriminator(kind_of)]  # noqa: UP007 - the number of kinds is not fixed
     """A step of any kind; a step without `kind` is a `generate` step."""

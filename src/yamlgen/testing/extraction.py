@@ -18,6 +18,7 @@ from yamlgen.claude.answer_keys import AnswerKeys, keyed
 from yamlgen.claude.error_mapping import NAMED
 from yamlgen.claude.requests import RequestBuilder, RequestMode
 from yamlgen.claude.streams import UNREAD
+from yamlgen.claude.structured import StructuredOutput
 from yamlgen.errors import Code, RowError
 from yamlgen.planning.plan import Plan
 from yamlgen.steps.plan_step import PlanStep, Variant
@@ -203,8 +204,6 @@ class _Extractor:
         """Yield the settings of requests that are sent after the refusal of a schema, the native ones, the address."""
         if step.schema is None:
             return
-        from yamlgen.claude.structured import StructuredOutput  # noqa: PLC0415 - instructor, which takes half a second
-
         for variant in step.every_variant:
             structured = StructuredOutput(step.name, step.schema, variant.settings, variant.mode)
             if structured.other is None:

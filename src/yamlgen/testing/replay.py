@@ -35,8 +35,9 @@ from yamlgen.row_result import RowResult
 from yamlgen.store.database import connect, create, read
 from yamlgen.store.known_answers import KnownAnswer
 from yamlgen.store.location import StoreLocation
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_reader import RunEntry, RunReader
-from yamlgen.store.run_recorder import ReusePolicy, RunRecorder
+from yamlgen.store.run_recorder import RunRecorder
 from yamlgen.store.run_session import StoreSession, begin_run
 from yamlgen.store.stored_rows import ATTEMPT, attempt_values, packed_request
 from yamlgen.testing.fingerprints import Fingerprints
@@ -333,7 +334,10 @@ async def replay(
 
         async with begin_run(StoreSession(run_reader, recorder), connection, name, about) as run:
             tell(RunStarted(name, plan.name, tuple(step.name for step in plan.steps), case.count))
-            engine = LocalEngine(plan, provider, recorder, tell, cancellation or Cancellation())
+            runtime = plan.runtime.model_copy(update={"python_workers": 0})  # a case has few rows: processes cost more
+            engine = LocalEngine(
+                replace(plan, runtime=runtime), provider, recorder, tell, cancellation or Cancellation()
+            )
             await engine.run(rows(), UnreadRows(case.count, rows))
             await run.end("finished", report.as_json())
         entry = run_reader.run(name)

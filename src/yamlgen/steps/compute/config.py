@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -78,3 +78,6 @@ class Compute(StepConfig):
         yield StepText("value", self.value, ("value",))
         for name, source in (self.values or {}).items():
             yield StepText("value", source, ("values", name), name)
+
+
+KEYS: Final = Compute

@@ -15,7 +15,6 @@ from yamlgen.steps.declaration import DeclaredStep
 class DeclaredCompute(DeclaredStep[Compute]):
     """A `compute` step, whose value has the types of its expressions."""
 
-    fields = Compute
     planned = ComputeStep
 
     def hides_type(self) -> bool:

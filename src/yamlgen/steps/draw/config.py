@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -78,3 +78,6 @@ class Draw(StepConfig):
         """Yield the paths of files that it reads."""
         yield from super().files(fitting)
         yield from (rule.path for rule in rules_of(self.draws.values()) if rule.path)
+
+
+KEYS: Final = Draw

@@ -20,7 +20,6 @@ from yamlgen.steps.draw.sampling import Rule, schema_of
 class DeclaredDraw(DeclaredStep[Draw]):
     """A `draw` step, with those of its draws that are valid as rules."""
 
-    fields = Draw
     planned = DrawStep
 
     rules: dict[str, Rule] = field(default_factory=dict, init=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
@@ -366,3 +366,6 @@ class Generate(Settings, StepConfig):
         if "model" in (self.matrix or {}):
             return {("matrix", "model", index): model for index, model in enumerate((self.matrix or {})["model"])}
         return {("model",): self.model}
+
+
+KEYS: Final = Generate

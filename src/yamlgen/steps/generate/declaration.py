@@ -38,7 +38,6 @@ _ROLES: Final[Mapping[str, Literal["user", "assistant", "system"]]] = {
 class DeclaredGenerate(DeclaredStep[Generate]):
     """A `generate` step with its variants, as far as they are known."""
 
-    fields = Generate
     planned = GenerateStep
 
     variants: list[Variant] = field(default_factory=list, init=False)

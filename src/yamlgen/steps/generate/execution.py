@@ -24,7 +24,8 @@ class GenerateExecutor(StepExecutor[GenerateStep]):
         """Return a valid answer; an invented answer is validated against the schema only."""
         prompt, variant = step.asked_by(case), step.variant(case)
         request = (variant.alike, variant.own_address, prompt)
-        context = replace(row.context, sample=row.equal[request])
+        sample = row.equal[request]
+        context = replace(row.context, sample=sample) if sample != row.context.sample else row.context
         row.equal[request] += 1
         check = partial(step.errors, scope=case.scope) if step.checks and self._run.invent is None else None
         try:

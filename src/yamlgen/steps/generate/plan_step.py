@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from jinja2 import nodes
 
@@ -15,7 +15,6 @@ from yamlgen.errors import Code, RowError
 from yamlgen.expressions.evaluation import evaluate, parse_expression, shown
 from yamlgen.expressions.jinja_environment import parse, render
 from yamlgen.expressions.syntax_trees import dumped, members_read
-from yamlgen.interfaces import Model
 from yamlgen.schemas.author_schema import JSONSchema
 from yamlgen.schemas.native_output_schema import reduce
 from yamlgen.schemas.root_wrapper import outgoing
@@ -26,6 +25,9 @@ from yamlgen.steps.generate.prompt_cache import PromptCache, beginning
 from yamlgen.steps.keyed_fields import UNKEYED
 from yamlgen.steps.plan_step import PlanStep, StepParts, Variant
 from yamlgen.value_objects import JSON, Prompt
+
+if TYPE_CHECKING:
+    from yamlgen.interfaces import Model
 
 _NULL: Final = "None"
 """How a template prints null."""
