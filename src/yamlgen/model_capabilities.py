@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Final
 
 SAMPLING: Final = ("temperature", "top_p", "top_k")
@@ -297,6 +298,7 @@ _LIKE: Final = 0.87
 _DATE: Final = re.compile(r"-(20\d{6}|latest)$")
 
 
+@lru_cache(maxsize=256)
 def undated(model: str) -> str:
     """Return the id without the date of its version."""
     return _DATE.sub("", model)

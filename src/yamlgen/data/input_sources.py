@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from yamlgen.data.given_rows import SHOWN, GivenRows, copied
 from yamlgen.data.input_file import InputFile, settings_of
 from yamlgen.data.input_listing import InputListing
-from yamlgen.data.range_rows import RangeRows
 from yamlgen.data.row_selection import RowCondition, RowSelection, SeededRanks
 from yamlgen.data.source import Source
-from yamlgen.data.sql_query import query_of
 from yamlgen.pipeline.input_config import Input
 from yamlgen.value_objects import JSON
+
+if TYPE_CHECKING:
+    from yamlgen.data.given_rows import GivenRows
 
 
 def selection_of(spec: Input, params: Mapping[str, JSON]) -> RowSelection:
@@ -43,12 +44,18 @@ def source_of(spec: Input, file: Path, shown: str, *, is_given: bool = False, ro
         UsageError: a value of `rows` is not a row.
     """
     if rows is not None:
+        from yamlgen.data.given_rows import SHOWN, copied  # noqa: PLC0415 - of Python callers only
+
         return Source(rows_inline=copied(rows), id=spec.id, shown=SHOWN, is_given=True)
     if spec.rows is not None:
         return Source(rows_inline=tuple(spec.rows), id=spec.id, shown=shown)
     if spec.range is not None:
+        from yamlgen.data.range_rows import RangeRows  # noqa: PLC0415 - of few pipelines, like a query
+
         return Source(rows_inline=RangeRows(spec.range), id=spec.id, shown=shown)
     if spec.sql is not None and spec.tables and spec.id:
+        from yamlgen.data.sql_query import query_of  # noqa: PLC0415
+
         query = query_of(spec, file, shown)
         return Source(id=spec.id, shown=query.shown, query=query)
     settings = settings_of(spec)

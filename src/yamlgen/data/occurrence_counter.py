@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final, Self
 
-from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.data.duplicate_detector import no_space
 
 _CACHE: Final = 2048
 """The database's memory limit in KiB; counting a million digests was not faster with 8 MiB."""
@@ -45,9 +45,7 @@ class OccurrenceCounter:
             (times,) = run("SELECT times FROM seen WHERE digest = ?", (digest,)).fetchone()
             run("UPDATE seen SET times = times + 1 WHERE digest = ?", (digest,))
         except sqlite3.Error as error:
-            message = f"cannot keep track of the rows in a temporary file: {error}"
-            hint = "free disk space for temporary files, or set `TMPDIR` to another folder"
-            raise EnvironmentProblem(message, code=Code.DISK, hint=hint) from error
+            raise no_space(error) from error
         return int(times)
 
     def close(self) -> None:

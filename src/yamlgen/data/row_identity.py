@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from yamlgen.canonical_json import canonical, short_digest, storable
-from yamlgen.data.occurrence_counter import OccurrenceCounter
 from yamlgen.value_objects import JSON, Row
+
+if TYPE_CHECKING:
+    from yamlgen.data.occurrence_counter import OccurrenceCounter
 
 LONGEST: Final = 60
 """The maximum length of an id that messages show in full."""
@@ -27,6 +29,8 @@ _PLAIN: Final = re.compile(r"\w[\w./:@#+-]*")
 
 def id_identity(value: JSON) -> str | None:
     """Return the identity of a row with this id, the same for equal JSON values; `None` if the id is invalid."""
+    if type(value) is int:
+        return f'["id",{value}]'
     if isinstance(value, str):
         return _text(canonical(["id", value])) if value else None
     if isinstance(value, int | float) and not isinstance(value, bool):

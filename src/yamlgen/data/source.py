@@ -10,28 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
 
 from yamlgen.canonical_json import short_digest
+from yamlgen.data.duplicate_detector import DuplicateDetector
 from yamlgen.data.inline_rows import inline_rows
 from yamlgen.data.input_file import InputFile
 from yamlgen.data.input_listing import InputListing
 from yamlgen.data.mixed_files import refuse_mixed
-from yamlgen.data.occurrence_counter import OccurrenceCounter
 from yamlgen.data.row_identity import id_identity, row_identity
 from yamlgen.data.row_selection import EVERY_ROW, RowSelection
 from yamlgen.data.snapshot import Snapshot, changed
-from yamlgen.data.sql_query import SqlQuery
-from yamlgen.errors import Code, UsageError, near
+from yamlgen.errors import Code, UsageError, YamlgenError, near
 from yamlgen.formats.format import AnomalyLog
 from yamlgen.formats.strict_json import brief
 from yamlgen.option_names import option
 from yamlgen.parsing.project_folder import is_pipe
 from yamlgen.value_objects import InputRow, Row
+
+if TYPE_CHECKING:
+    from yamlgen.data.row_sample import KeptRows
+    from yamlgen.data.sql_query import SqlQuery
 
 
 class Position(NamedTuple):
@@ -67,6 +70,7 @@ class Source:
         selection: which of the rows are read.
         listing: the pattern or the folder of the files; `None` for other inputs.
         told: warnings from the scan.
+        kept: rows that the scan has kept.
     """
 
     rows_inline: Iterable[Row] | None = None
@@ -80,6 +84,7 @@ class Source:
     selection: RowSelection = EVERY_ROW
     listing: InputListing | None = None
     told: tuple[str, ...] = ()
+    kept: KeptRows | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_from_python(self) -> bool:
@@ -106,12 +111,15 @@ class Source:
         """Return the source with the files that exist now."""
         return self if self.listing is None else replace(self, files=self.listing.files())
 
-    def scan(self, taken: frozenset[str] = frozenset(), columns: frozenset[str] | None = None) -> tuple[Source, int]:
+    def scan(
+        self, taken: frozenset[str] = frozenset(), columns: frozenset[str] | None = None, sample: int = 0
+    ) -> tuple[Source, int]:
         """Read and check everything once, and count the rows. An empty input is not an error here.
 
         Args:
             taken: names that no column may have, because the output of a step is written under them.
             columns: the columns that the pipeline refers to, which identify rows without an id; `None`: all.
+            sample: keep a sample of at least about so many rows, for `sampled`.
 
         Returns:
             The source with the snapshots of its files, and the number of rows.
@@ -125,11 +133,16 @@ class Source:
             refuse_mixed(self.files)
         read: dict[int, Snapshot] = {}
         odd = [AnomalyLog() for _ in self.files]
+        from yamlgen.data.row_sample import RowSampler  # noqa: PLC0415 - only a run has a sample
+
+        # The identity of a row without an id depends on all rows before it.
+        sampler = RowSampler(sample) if sample and self.id is not None and self.selection.sample is None else None
         with closing(self.numbered(read, odd)) as rows:
-            count = self.admit(rows, taken)
+            count = self.admit(rows if sampler is None else sampler.passing(rows), taken)
         files = tuple(replace(file, snapshot=read.get(at, file.snapshot)) for at, file in enumerate(self.files))
         told = tuple(line for file, log in zip(files, odd, strict=True) for line in log.told(file.name()))
-        scanned = replace(self, files=files, told=(*self.told, *told))
+        kept = None if sampler is None else sampler.kept()
+        scanned = replace(self, files=files, told=(*self.told, *told), kept=kept)
         if self.selection.sample is None:
             return scanned, count if self.selection.limit is None else min(count, self.selection.limit)
         identities = (row.identity for row in scanned.selected(columns))
@@ -138,19 +151,29 @@ class Source:
 
     def admit(self, rows: Iterable[LocatedRow], taken: frozenset[str]) -> int:
         """Refuse the first row with a column named in `taken` or without a unique id; return the number of rows."""
-        number = 0
-        with OccurrenceCounter() as seen:
-            for number, (at, row) in enumerate(rows, start=1):  # noqa: B007 - the count is returned
-                if not taken.isdisjoint(row):
-                    name = min(taken.intersection(row))
-                    message = f"{self.place(at)}: the column `{name}` has the same name as a step"
-                    hint = "rename one of them: both would be written under that name"
-                    raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
-                if self.id is None:
-                    continue
-                identity = self._identity(self.id, row, at)
-                if seen.count(short_digest(identity)):
-                    self._refuse_duplicate(self.id, identity, at)
+        if self.id is None:
+            return self._count(rows, taken)
+        with DuplicateDetector() as seen:
+            try:
+                number = self._count(rows, taken, seen)
+            except YamlgenError:
+                if seen.has_duplicates():  # the duplicate comes first
+                    self._refuse_first_duplicate(self.id)
+                raise
+            if seen.has_duplicates():
+                self._refuse_first_duplicate(self.id)
+        return number
+
+    def _count(self, rows: Iterable[LocatedRow], taken: frozenset[str], seen: DuplicateDetector | None = None) -> int:
+        number, name = 0, self.id
+        for number, (at, row) in enumerate(rows, start=1):  # noqa: B007 - the count is returned
+            if not taken.isdisjoint(row):
+                self._refuse_taken(min(taken.intersection(row)), at)
+            if seen is None or name is None:
+                continue
+            identity = id_identity(row.get(name)) or self._identity(name, row, at)
+            if seen.add(short_digest(identity)):
+                self._refuse_duplicate(name, identity, at)
         return number
 
     def rows(self, limit: int | None = None, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
@@ -168,14 +191,31 @@ class Source:
         chosen = self.selection.chosen(self.selected(columns))
         yield from islice(chosen, limit)
 
+    def sampled(self, share: float, limit: int, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
+        """Yield the first row, and about `share` of those after it, among the first `limit` rows.
+
+        The input is read only if the scan has not kept them. The arguments and errors are otherwise those of `rows`.
+        """
+        from yamlgen.data.row_sample import spread  # noqa: PLC0415 - only a run has a sample
+
+        if self.kept is None or self.kept.share < share:
+            yield from (row for row in self.rows(limit, columns) if row.index == 0 or spread(row.index) < share)
+            return
+        for index, row in self.kept.rows:
+            if index < limit and (index == 0 or spread(index) < share):
+                yield InputRow(index, row, str(id_identity(row.get(str(self.id)))))
+
     def selected(self, columns: frozenset[str] | None = None) -> Iterator[InputRow]:
         """Yield the rows that fulfil the condition of the selection, before a sample or limit of it."""
+        from yamlgen.data.occurrence_counter import OccurrenceCounter  # noqa: PLC0415 - loads SQLite
+
+        name = self.id
         with OccurrenceCounter() as seen, closing(self.numbered()) as rows:
             for index, (at, row) in enumerate(rows):
-                if self.id is None:
+                if name is None:
                     yield InputRow(index, row, row_identity(row, columns, seen))
                 else:
-                    yield InputRow(index, row, self._identity(self.id, row, at))
+                    yield InputRow(index, row, id_identity(row.get(name)) or self._identity(name, row, at))
 
     def verify(self) -> str | None:
         """Check once more, when all rows are done, that the files are what was scanned.
@@ -257,6 +297,22 @@ class Source:
             hint = f"`id: {name}` requires a unique id in each row: a number or a non-empty string"
             raise UsageError(f"{self.place(at)}: `{name}` {problem}", code=Code.BAD_INPUT, hint=hint)
         return identity
+
+    def _refuse_taken(self, name: str, at: Position) -> NoReturn:
+        message = f"{self.place(at)}: the column `{name}` has the same name as a step"
+        hint = "rename one of them: both would be written under that name"
+        raise UsageError(message, code=Code.NAME_TAKEN, hint=hint)
+
+    def _refuse_first_duplicate(self, name: str) -> NoReturn:
+        """Refuse the first row whose id an earlier row has: there is one. The rows are read again."""
+        from yamlgen.data.occurrence_counter import OccurrenceCounter  # noqa: PLC0415 - loads SQLite
+
+        with OccurrenceCounter() as seen, closing(self.numbered()) as rows:
+            for at, row in rows:
+                identity = self._identity(name, row, at)
+                if seen.count(short_digest(identity)):
+                    self._refuse_duplicate(name, identity, at)
+        raise changed(self.name(), f"two rows with the same `{name}` no longer exist")
 
     def _refuse_duplicate(self, name: str, identity: str, at: Position) -> NoReturn:
         with closing(self.numbered()) as rows:

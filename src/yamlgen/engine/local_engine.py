@@ -67,9 +67,16 @@ class LocalEngine:
             models = await stack.enter_async_context(opened)
             if self.desk is not None:
                 await stack.enter_async_context(self.desk)
-            resources = models, self.plan.folder, self.store, self.plan.concurrency
-            step_runner = StepRunner(*resources, repeats=self.desk is not None)
-            stack.callback(step_runner.close)
+            step_runner = StepRunner(
+                models,
+                self.plan.folder,
+                self.store,
+                self.plan.concurrency,
+                repeats=self.desk is not None,
+                python_workers=self.plan.python_workers,
+                hidden=self.plan.credential_variables,
+            )
+            stack.push_async_callback(step_runner.close)
             reported = None if self.desk is None else ReportedSteps([step.name for step in self.plan.steps])
             await self._pass(rows, step_runner, rest, reported)
             while self.desk is not None and rest is not None and not self.cancellation.requested:

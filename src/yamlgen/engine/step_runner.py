@@ -65,17 +65,17 @@ class StepRunner(RunResources):
             Cancelled: the run was cancelled.
             YamlgenError: the run cannot continue.
         """
-        row = RowStep(context, hooks.begin)
+        row = RowStep(context, hooks.begin, hooks.check)
         if step.is_single:
             return await self._one(step, Case(scope), row)
         cases = step.cases(scope)
         made = await self._side_by_side(step, cases, row, hooks)
         return _together(step, cases, made, hooks)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close what the executors have opened."""
         for executor in self._executors.values():
-            executor.close()
+            await executor.close()
 
     async def _side_by_side(
         self, step: PlanStep, cases: list[Case], row: RowStep, hooks: StepHooks
@@ -161,7 +161,8 @@ def _together(step: PlanStep, cases: list[Case], made: list[Answer | RowError], 
     thinking = None
     if step.keeps_thinking:
         thinking = step.whole([None if isinstance(each, RowError) else each.thinking for each in made])
-    return Answer(step.whole(values), attempts, items=len(made), lost=lost, thinking=thinking)
+    kept = tuple(number for each in made if isinstance(each, Answer) for number in each.kept)
+    return Answer(step.whole(values), attempts, items=len(made), lost=lost, thinking=thinking, kept=kept)
 
 
 def _named(number: int, name: str, error: RowError) -> FailedItem:

@@ -48,8 +48,11 @@ class UnreadRows:
 
 
 def trial_failure(error: RowError, tried: int) -> RunStopped:
-    """Return the error of a run in which all requests failed; `error` is that of one of its rows."""
+    """Return the error of a run in which all requests, or calls of a function, failed; `error` is that of one row."""
     others = f", including those of {tried} rows from the rest of the input" if tried else ""
+    if error.code is Code.WORKER_LOST:
+        message = f"all calls of a function so far have ended their worker process{others}: {error.message}"
+        return RunStopped(message, code=Code.SAME_ERROR, hint=error.hint)
     message = f"all requests so far failed with the same error{others}: {error.message}"
     if error.code is Code.BAD_REQUEST:
         hint = "fix what the error names (a setting, the schema or the key); the next run sends these rows again"

@@ -21,12 +21,10 @@ from jinja2.parser import Parser
 
 from yamlgen.errors import Code, RowError
 from yamlgen.expressions.jinja_environment import lacking, reader, sandbox
-from yamlgen.expressions.render_limits import STEP, budget, spend
-from yamlgen.value_objects import JSON, Row
+from yamlgen.expressions.render_limits import STEP, RenderBudget, spend
+from yamlgen.value_objects import JSON, MOST_BITS, Row
 
 _DEEPEST: Final = 64
-MOST_BITS: Final = 1328
-"""Maximum size of an integer: 400 digits, as in a pipeline."""
 _EACH: Final = 32
 """The cost of a value in the budget, in characters."""
 
@@ -39,7 +37,7 @@ class _NotJson(ValueError):  # noqa: N818 - describes a value
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> TemplateExpression:
-    with warnings.catch_warnings(), budget():  # a separate budget: Jinja evaluates constants here
+    with warnings.catch_warnings(), RenderBudget():  # a separate budget: Jinja evaluates constants here
         warnings.simplefilter("ignore", SyntaxWarning)  # Python's, about constants in the expression
         made = sandbox().compile_expression(source, undefined_to_none=False)
     template = getattr(made, "_template", None)  # each evaluation copies its globals: slow if they are a chain of dicts
@@ -60,7 +58,7 @@ def evaluate(source: str, scope: Mapping[str, Any], *, is_written: bool = False)
         RowError: a value is missing, the expression cannot be computed, or its value is not a JSON value.
     """
     try:
-        with budget():
+        with RenderBudget():
             return _as_json(_compiled(source)(scope), 0, is_written=is_written)
     except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
         raise _failed(source, error) from None
@@ -83,7 +81,7 @@ def row_evaluator(source: str, params: Mapping[str, JSON]) -> Callable[[Row], JS
     def evaluated(row: Row) -> JSON:
         scope["row"] = row
         try:
-            with budget():
+            with RenderBudget():
                 for _ in run(context):
                     pass
                 value = context.vars["result"]
@@ -124,9 +122,14 @@ def parse_expression(source: str) -> nodes.Expr:
 
 
 def _as_json(value: Any, depth: int, *, is_written: bool) -> JSON:
-    if type(value) is str and depth <= _DEEPEST:  # most values are
-        return _text(value, _EACH, is_written=is_written)
+    kind = type(value)
+    if kind is str and depth <= _DEEPEST:  # most values are
+        spend(len(value) + _EACH)
+        return value if is_written or value.isascii() else _whole_text(value)
     spend(_EACH)
+    if kind is list and depth <= _DEEPEST:
+        spend(STEP)
+        return [_as_json(item, depth + 1, is_written=is_written) for item in value]
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Undefined):
@@ -134,7 +137,8 @@ def _as_json(value: Any, depth: int, *, is_written: bool) -> JSON:
     if depth > _DEEPEST:
         raise _NotJson("a value that is nested too deeply")
     if isinstance(value, str):
-        return _text(str(value), is_written=is_written)
+        spend(len(value))
+        return str(value) if is_written else _whole_text(str(value))
     if isinstance(value, int):
         if value.bit_length() > MOST_BITS:
             raise _NotJson("an integer of more than 400 digits")
@@ -143,27 +147,29 @@ def _as_json(value: Any, depth: int, *, is_written: bool) -> JSON:
         if not math.isfinite(value):
             raise _NotJson(f"{value}")
         return float(value)
-    if isinstance(value, Mapping):
-        return {
-            _key(key, is_written=is_written): _as_json(member, depth + 1, is_written=is_written)
-            for key, member in value.items()
-        }
+    if kind is dict or isinstance(value, Mapping):
+        made: dict[str, JSON] = {}
+        for key, member in value.items():
+            name = key if type(key) is str else _key(key)
+            spend(len(name))
+            made[name if is_written or name.isascii() else _whole_text(name)] = _as_json(
+                member, depth + 1, is_written=is_written
+            )
+        return made
     if isinstance(value, list | tuple | range | Iterator):
         spend(STEP)
         return [_as_json(item, depth + 1, is_written=is_written) for item in value]
     raise _NotJson(f"a value of the type `{type(value).__name__}`")
 
 
-def _key(key: Any, *, is_written: bool) -> str:
+def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise _NotJson(f"a mapping with the key {key!r}, which is no text")
-    return _text(str(key), is_written=is_written)
+    return str(key)
 
 
-def _text(text: str, more: int = 0, *, is_written: bool) -> str:
-    spend(len(text) + more)
-    if is_written or text.isascii():
-        return text
+def _whole_text(text: str) -> str:
+    """Return a text that is sent or stored: UTF-8 must be able to encode it."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -31,7 +31,7 @@ from markupsafe import Markup
 from yamlgen.errors import LACKING, Code, RowError
 from yamlgen.expressions.instrumentation import COUNTERS, InstrumentingTransformer, counted, counted_test
 from yamlgen.expressions.operation_costs import calculated, called, joined, widths
-from yamlgen.expressions.render_limits import STEP, budget, make, spend, weight
+from yamlgen.expressions.render_limits import STEP, RenderBudget, make, spend, weight
 from yamlgen.value_objects import JSON
 
 MAPPING_METHODS = frozenset({"items", "keys", "values", "get"})
@@ -244,8 +244,14 @@ def reader() -> Sandbox:
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> Template:
-    with budget():  # a separate budget: Jinja evaluates constants here
+    with RenderBudget():  # a separate budget: Jinja evaluates constants here
         return reader().from_string(source)  # its places locate the expression that failed
+
+
+@lru_cache(maxsize=4096)
+def _constant(source: str) -> str | None:
+    """Return what a template without expressions and statements renders to for every row; `None` for others."""
+    return None if "{" in source else _first(_compiled(source).generate())
 
 
 def render(source: str, scope: Mapping[str, Any]) -> str:
@@ -255,8 +261,10 @@ def render(source: str, scope: Mapping[str, Any]) -> str:
         RowError: a value is missing, or an expression cannot be computed for this row.
     """
     try:
-        with budget():
-            text = _first(_compiled(source).generate(scope))
+        text = _constant(source)
+        if text is None:
+            with RenderBudget():
+                text = _first(_compiled(source).generate(scope))
     except Exception as error:  # noqa: BLE001 - an expression may fail in any way that its values allow
         raise _failed(source, error) from None
     if len(text) > MOST_TEXT:

@@ -17,7 +17,6 @@ from jinja2 import nodes
 
 from yamlgen.errors import Code
 from yamlgen.expressions.jinja_environment import sandbox
-from yamlgen.expressions.name_hints import AS_A_WHOLE, instead, meant, of_column, other_filter, quoted, references
 from yamlgen.expressions.narrowing import (
     Forks,
     Path,
@@ -231,6 +230,8 @@ class NameResolver:
 
     def _known(self, node: nodes.Filter | nodes.Test, there: Collection[str], what: str) -> None:
         if node.name not in there:
+            from yamlgen.expressions.name_hints import other_filter  # noqa: PLC0415 - loads with the first mistake
+
             start, end = self._found(node.name, node.lineno)
             hint = other_filter(node.name, there, what)
             self._complain(Code.UNKNOWN_FILTER, f"there is no {what} `{node.name}`", start, end, hint)
@@ -250,6 +251,8 @@ class NameResolver:
                 self._whole(node)
             return scope[node.name]
         elif node.name not in sandbox().globals and not self._is_told(start):
+            from yamlgen.expressions.name_hints import meant, quoted, references  # noqa: PLC0415 - loads with the first mistake
+
             hint = knowing(meant(self.source, start, node.name, scope, self.names), references(scope, self.names))
             text = _JOINED.match(self.source, start) if hint == quoted(node.name) else None
             if text is not None and text[0] != node.name:  # a string with hyphens, which are read as minus signs
@@ -293,6 +296,8 @@ class NameResolver:
             return owner.solid().member(key)
         except Absent as absent:
             if path not in self.uses.guarded or absent.code is not Code.UNKNOWN_COLUMN:
+                from yamlgen.expressions.name_hints import AS_A_WHOLE, instead, of_column  # noqa: PLC0415 - loads with the first mistake
+
                 spaced = next((name for name in absent.known if name.strip() == str(key)), None)
                 of_thinking = of_column(str(key), absent.known) if absent.code is Code.UNKNOWN_STEP else None
                 hint = absent.hint or of_thinking or correction(str(key), absent.known) or _UNDECLARED.get(absent.code)

@@ -16,7 +16,6 @@ from yamlgen.errors import Code
 from yamlgen.expressions import sample_evaluation, type_inference
 from yamlgen.expressions.instrumentation import OPERATORS
 from yamlgen.expressions.jinja_environment import MAPPING_METHODS, filters, sandbox
-from yamlgen.expressions.name_hints import wrong_arguments
 from yamlgen.expressions.name_resolution import Finding
 from yamlgen.expressions.narrowing import Path, alternatives, path_of
 from yamlgen.expressions.sample_evaluation import Operand
@@ -340,6 +339,8 @@ class OperationChecker(TypeMismatchReporter):
         function = there.get(node.name)
         if function is None or _is_spread(node):
             return
+        from yamlgen.expressions.name_hints import wrong_arguments  # noqa: PLC0415 - few templates need it
+
         for message, hint in wrong_arguments(node, function):
             self._complain(Code.WRONG_ARGUMENT, message, *self._found(node.name, node.lineno), hint)
 

@@ -11,7 +11,7 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from yamlgen.expressions.jinja_environment import reader, render
-from yamlgen.expressions.render_limits import budget
+from yamlgen.expressions.render_limits import RenderBudget
 
 Path: TypeAlias = tuple[str, ...]
 """A name, with the first member of it that is read: `("row", "text")`."""
@@ -49,7 +49,7 @@ def rendered_parts(source: str, scope: Mapping[str, Any]) -> list[RenderedPart] 
         text = render(source, scope)
         tree = reader().parse(source)
         marking = _Marking(_bound(tree))
-        with budget():
+        with RenderBudget():
             marked = "".join(reader().from_string(marking.visit(tree)).generate(scope))
     except Exception:  # noqa: BLE001 - with markers, an expression may fail in any way
         return None

@@ -20,7 +20,7 @@ from jinja2.runtime import Context
 from yamlgen.expressions import type_inference
 from yamlgen.expressions.jinja_environment import sandbox
 from yamlgen.expressions.narrowing import path_of
-from yamlgen.expressions.render_limits import budget
+from yamlgen.expressions.render_limits import RenderBudget
 from yamlgen.expressions.static_types import Absent, ListLiteralView, NamespaceView, SchemaView, TypeView
 
 Operation: TypeAlias = Callable[..., Any]
@@ -62,7 +62,7 @@ def failure(operation: Operation, operands: Sequence[Operand]) -> Exception | No
     is_all = all(_is_written(node) or _listed(view) for node, view in operands)
     unfit = (Exception,) if is_all else _UNFIT
     last: Exception | None = None
-    with budget():
+    with RenderBudget():
         for number, values in enumerate(islice(product(*(samples(*operand) for operand in operands)), _MOST + 1)):
             if number == _MOST:
                 return None
@@ -112,7 +112,7 @@ def blamed(operation: Operation, operands: Sequence[Operand], first: int = 0) ->
 
 
 def _succeeds(operation: Operation, operands: Sequence[Sequence[Any]]) -> bool:
-    with budget():
+    with RenderBudget():
         for values in islice(product(*operands), _MOST):
             try:
                 made = operation(*values)

@@ -23,7 +23,6 @@ from yamlgen.expressions.narrowing import Forks, Path, forks, not_null, path_of
 from yamlgen.expressions.operator_checks import OperationChecker
 from yamlgen.expressions.sample_evaluation import failure
 from yamlgen.expressions.static_types import ANYTHING, SchemaView, TypeView
-from yamlgen.expressions.syntax_errors import explain, explain_expression
 from yamlgen.schemas.type_words import spoken
 from yamlgen.schemas.types import Type
 
@@ -73,6 +72,8 @@ def analyse_template(
         walk.body(tree, dict(scope))
     except TemplateSyntaxError as error:
         at = min(error.lineno, max(len(source) - 1, 0))
+        from yamlgen.expressions.syntax_errors import explain  # noqa: PLC0415 - loads with the first mistake
+
         message, start, end, hint = explain(source, error.message or "", at)
         return TemplateAnalysis(UsedNames(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
     except (RecursionError, ValueError) as error:
@@ -93,6 +94,8 @@ def analyse_expression(
             walk.findings.append(_function(tree.name, source))
     except TemplateSyntaxError as error:
         at = min(error.lineno, max(len(source) - 1, 0))
+        from yamlgen.expressions.syntax_errors import explain_expression  # noqa: PLC0415 - loads with the first mistake
+
         message, start, end, hint = explain_expression(source, error.message or "", at)
         return TemplateAnalysis(UsedNames(), [Finding(Code.TEMPLATE_SYNTAX, message, start, end, hint)])
     except (RecursionError, ValueError) as error:

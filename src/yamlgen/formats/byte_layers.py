@@ -8,21 +8,15 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import PurePath
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from yamlgen.formats.format import refused
 from yamlgen.formats.utf8 import other_type
 from yamlgen.suggestions import suggestion
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -112,7 +106,12 @@ def packed(chunks: Iterable[bytes], path: PurePath) -> Iterable[bytes]:
     compression = compression_of(path)
     if compression is None:
         return chunks
-    made = zlib.compressobj(wbits=31) if compression == ".gz" else zstd.ZstdCompressor()
+    if compression == ".gz":
+        gzipped = zlib.compressobj(wbits=31)
+        return _compressed(chunks, gzipped.compress, gzipped.flush)
+    from yamlgen.formats.zstd_library import ZstdCompressor  # noqa: PLC0415 - few files are compressed
+
+    made = ZstdCompressor()
     return _compressed(chunks, made.compress, made.flush)
 
 
@@ -154,7 +153,14 @@ class _Decompressed(_Content):
     def __init__(self, file: BinaryIO, compression: str, shown: str) -> None:
         super().__init__()
         self._compression, self._shown, self._source = compression, shown, file
-        self._file = gzip.GzipFile(fileobj=file) if compression == ".gz" else zstd.ZstdFile(file)
+        self._file: BinaryIO
+        self._damages: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error)
+        if compression == ".gz":
+            self._file = cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        else:
+            from yamlgen.formats.zstd_library import ZstdError, ZstdFile  # noqa: PLC0415 - few files are compressed
+
+            self._file, self._damages = cast("BinaryIO", ZstdFile(file)), (ZstdError,)
         self._begun = False
 
     def _next(self) -> bytes:
@@ -171,7 +177,7 @@ class _Decompressed(_Content):
         except EOFError as error:
             hint = "it was cut short: copy or download it again"
             raise refused(self._shown, f"the {kind} file ends too early", hint) from error
-        except (gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
+        except self._damages as error:
             fact = f"the {kind} file is damaged, or has other content after its end"
             raise refused(self._shown, fact, "copy or download it again") from error
 

@@ -8,11 +8,14 @@ from typing import BinaryIO, Final
 
 from yamlgen.errors import Code
 from yamlgen.formats.format import OBJECT, UNCHANGED, Format, Lines, ReadContext, Rows, WriteOptions, cut, refused
-from yamlgen.formats.strict_json import decode, gap_end, warned
+from yamlgen.formats.strict_json import decode, gap_end, plain_object, warned
 from yamlgen.formats.utf8 import text_of
 from yamlgen.option_names import override
 
 _ARRAY: Final = f"{OBJECT}; for a JSON array, set `format: json`"
+
+_MISSES: Final = 64
+"""After so many lines in a row that are no plain objects, the others are not expected to be."""
 
 
 class Jsonl(Format):
@@ -24,7 +27,14 @@ class Jsonl(Format):
     def read(self, file: BinaryIO, reading: ReadContext) -> Rows:
         """Yield the object on each line."""
         shown, by_line = reading.shown, reading.format_hint or _by_line()
+        missed = 0
         for line, raw in enumerate(file, start=1):
+            if missed < _MISSES and line > 1:
+                if (plain := plain_object(raw)) is not None:
+                    missed = 0
+                    yield line, plain
+                    continue
+                missed += 1
             text = text_of(raw, reading, line)
             start = gap_end(text, 0)
             if start == len(text):

@@ -67,6 +67,25 @@ def decode(text: str, start: int, shown: str, line: int, hint: str | None = None
         raise refused(f"{shown}:{line}", *error.args) from error
 
 
+def plain_object(raw: bytes) -> dict[str, Any] | None:
+    """Return the object on a line of UTF-8, if it is certainly valid strict JSON and no value in it is an object.
+
+    It takes half the time of `decode`, which also finds out what is wrong. A line has a colon for each key, after a
+    quote or whitespace. So if it has no more of them than the object has keys, none appears twice.
+
+    Returns:
+        The object; `None` for a line that `decode` must read.
+    """
+    try:
+        text = raw.decode()
+        row, end = _PLAIN_DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    if type(row) is not dict or text[end:] not in _LINE_ENDS:
+        return None
+    return row if text.count(":") == len(row) or sum(map(text.count, _COLONS)) == len(row) else None
+
+
 def decode_cell(text: str, place: str, column: str) -> JSON:
     """Return the JSON value of a cell; `None` for an empty cell.
 
@@ -152,4 +171,7 @@ def _float(text: str) -> float:
     return number
 
 
+_PLAIN_DECODER: Final = json.JSONDecoder(parse_constant=_constant, parse_float=_float)
+_LINE_ENDS: Final = ("\n", "\r\n", "")
+_COLONS: Final = ('":', " :", "\t:", "\r:")
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.errors import PydanticUserError
 
 from yamlgen.claude.api_key import usable_key
-from yamlgen.claude.instructor_handlers import Judge
+from yamlgen.claude.parsed_answer import Judge
 from yamlgen.environment import variable
 from yamlgen.errors import Code, MissingKey, UsageError
 from yamlgen.pipeline.model_settings import address_fault, plain_http

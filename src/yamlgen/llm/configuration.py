@@ -16,6 +16,7 @@ import httpx2
 
 from yamlgen.claude.address import safe_address
 from yamlgen.claude.custom_headers import custom_headers
+from yamlgen.claude.instructor_import import check_installed
 from yamlgen.claude.output_modes import mode_named
 from yamlgen.claude.structured import StructuredOutput
 from yamlgen.environment import variable
@@ -125,6 +126,7 @@ class Configuration:  # noqa: PLW1641 - its attributes change
                 self._structures.clear()
             try:
                 sent = schema_of(schema)
+                check_installed()
                 self._structures[made_of] = StructuredOutput("answer", sent, settings, mode, judge_of(schema, sent))
             except NotExpressible as unfit:
                 hint = "leave `mode` out: the default is a mode that the model supports"

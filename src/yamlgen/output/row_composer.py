@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Self
 
 from yamlgen.canonical_json import one_line
@@ -21,6 +22,8 @@ from yamlgen.store.codec import text_of
 from yamlgen.store.run_reader import RunEntry, RunReader
 from yamlgen.store.stored_results import StoredResult, StoredRow, usage_json
 from yamlgen.value_objects import JSON, Usage
+
+_NOTHING: Final = (None, None)
 
 REJECTED: Final = None
 """The part of the rows that `where` drops."""
@@ -121,8 +124,19 @@ class RowComposer:
         """Yield all rows, each with its part: empty without a split, `REJECTED` for a row that `where` drops."""
         self._forget()
         self.counts = self._begun()
+        if self._is_spliced:
+            for source, done in self._run_reader.texts(self._run):
+                self.counts.rows += 1
+                yield "", _line_of(self._default_members(source[1:-1], done))
+            return
         for row in self._run_reader.rows(self._run, failed=self.output.config.failed == "keep"):
             yield from self.compose(row)
+
+    @cached_property
+    def _is_spliced(self) -> bool:
+        """Whether each finished row is one line of what is stored, and no other row has one."""
+        output, config = self.output, self.output.config
+        return output.is_plain and config.split is None and config.failed != "keep" and not config.added
 
     def line(self, number: int) -> bytes | None:
         """Return the lines of one row (from 0), empty if it has none; `None` if it has not finished.
@@ -181,20 +195,34 @@ class RowComposer:
         if made.columns is not None:
             members = [text_of(made.columns)[1:-1]]
         else:
-            done = {each.step: each for each in row.results if _is_done(each)}
-            members = []
-            for step in output.step_columns:
-                result, thought = done.get(step), output.thinking_column(step)
-                members.append(f'"{step}": {(result and result.value) or "null"}')
-                if thought is not None:
-                    members.append(f'"{thought}": {(result and result.thinking) or "null"}')
-            if columns := self._input_columns(row):
-                members.insert(0, columns)
+            done = {each.step: (each.value, each.thinking) for each in row.results if _is_done(each)}
+            members = self._default_members(self._input_columns(row), done)
             if output.config.for_each is not None:
                 members.append(f'"{ITEM}": {text_of(made.item)}')
         for name in output.config.added:
             members.append(f'"{name}": {text_of(_ADDED[name](self._run_reader, row))}')
-        return f"{{{one_line(', '.join(members))}}}\n".encode()
+        return _line_of(members)
+
+    def _default_members(self, columns: str, done: Mapping[str, tuple[str | None, str | None]]) -> list[str]:
+        """Return the default columns, as the members of a JSON object.
+
+        Args:
+            columns: those of the input, as such members.
+            done: for each step that is done, its value, and what its model thought, as JSON.
+        """
+        members = [columns] if columns else []
+        for step, named, thought in self._named:
+            value, thinking = done.get(step, _NOTHING)
+            members.append(named + (value or "null"))
+            if thought is not None:
+                members.append(thought + (thinking or "null"))
+        return members
+
+    @cached_property
+    def _named(self) -> list[tuple[str, str, str | None]]:
+        """The steps that are default columns, each with the JSON before its value and before its thinking."""
+        each = ((step, self.output.thinking_column(step)) for step in self.output.step_columns)
+        return [(step, f'"{step}": ', None if thought is None else f'"{thought}": ') for step, thought in each]
 
     def _input_columns(self, row: StoredRow) -> str:
         """Return the columns of the input that are default columns, as the members of a JSON object."""
@@ -202,6 +230,10 @@ class RowComposer:
             return row.source[1:-1]
         columns = self._run_reader.columns(row)
         return text_of({name: value for name, value in columns.items() if name not in self.output.excluded})[1:-1]
+
+
+def _line_of(members: list[str]) -> bytes:
+    return f"{{{one_line(', '.join(members))}}}\n".encode()
 
 
 def _is_done(result: StoredResult) -> bool:

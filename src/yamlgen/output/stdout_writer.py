@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import BinaryIO
 
 from yamlgen.errors import Code, EnvironmentProblem
+from yamlgen.events import Event, RowFailed, RowFinished, RowsTakenOver
 from yamlgen.option_names import by_surface
 from yamlgen.system_limits import start
 
@@ -76,6 +77,17 @@ class PrinterThread:
         self._ended = asyncio.Event()
         self._error: Exception | None = None
         start(self._work, "yamlgen printer")
+
+    def observe(self, event: Event) -> None:
+        """Record which rows are in the store.
+
+        Raises:
+            Exception: an earlier row could not be printed. Raised once.
+        """
+        if isinstance(event, RowFinished | RowFailed):
+            self.done(event.row)
+        elif isinstance(event, RowsTakenOver):
+            self.done(event.rows[0])  # the printer goes on to those after it by itself
 
     def done(self, index: int) -> None:
         """Record that a row is in the store.

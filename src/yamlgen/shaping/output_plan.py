@@ -25,7 +25,6 @@ from yamlgen.expressions.narrowing import path_of
 from yamlgen.expressions.references import OF_STEPS, references
 from yamlgen.parsing.source_map import DataPath
 from yamlgen.schemas.author_schema import JSONSchema, json_schema
-from yamlgen.schemas.trainer_formats import shape_errors
 from yamlgen.shaping.output_config import Output, leaves
 from yamlgen.shaping.partition import equal_bytes, part_of
 from yamlgen.steps.fan_out import Scope, items_of
@@ -195,6 +194,16 @@ class OutputPlan:
         if is_written and self.config.split is not None and self.config.split.by is not None:
             _value(self.config.split.by, scope)
 
+    def checked(self) -> dict[str, Any] | None:
+        """Return all that decides whether `check` fails; `None` if it never does."""
+        if self.is_plain:
+            return None
+        config = self.config
+        keys = ("for_each", "where", "unique", "columns", "exclude", "shape", "split")
+        made = {key: getattr(config, key) for key in keys}
+        own = {"steps": self.steps, "keep_thinking": self.keep_thinking, "tests_text": self.tests_text}
+        return {**made, **own, "name": self.name, "rejected": config.rejected is not None}
+
     def failed_row(self, scope: Scope) -> OutputRow:
         """Return the output row of a failed row: null for what it lacks.
 
@@ -279,6 +288,8 @@ class OutputPlan:
         return named or (named if names.isdisjoint(OF_STEPS) else frozenset(self.steps))
 
     def _check_shape(self, shape: str, row: OutputRow, scope: Scope) -> None:
+        from yamlgen.schemas.trainer_formats import shape_errors  # noqa: PLC0415 - few outputs have a shape
+
         errors = shape_errors(shape, row.columns if row.columns is not None else self.default_columns(row.item, scope))
         if errors:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
