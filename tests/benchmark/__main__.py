@@ -2,7 +2,8 @@
 
 Whole processes, in fresh folders below TMPDIR (which should be on a disk, as a store is), against servers in processes
 of their own. What is compared runs in turn, and the median of the ratios is told. Without names everything is measured
-but `batches`, `compared`, `memory`, `outputs`, `parquet` and `report`, which take minutes: name them, or say `--all`.
+but `added`, `batches`, `compared`, `memory`, `outputs`, `parquet`, `report` and `taken`, which take minutes: name them,
+or say `--all`.
 """
 
 from __future__ import annotations
@@ -14,24 +15,29 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from compared import measure_compared
-from kept import measure_memory, measure_rerun, measure_share
+from computed import measure_workers
+from kept import measure_memory, measure_rerun, measure_share, measure_size
 from limits import measure_hang, measure_quota, measure_rates, measure_squall, measure_storm
 from posted import measure_batches
+from readings import measure_reading
 from recorded import measure_recorded
 from reported import measure_report
 from retries import measure_retries
 from shaped import measure_outputs
-from speed import measure_cpu, measure_fan, measure_latency, measure_throughput
+from speed import measure_cpu, measure_fan, measure_latency, measure_slope, measure_throughput
 from start import measure_completion, measure_simulator, measure_start
 from swaps import measure_swaps
 from table import Line, heading
 from tables import measure_parquet
+from taken import measure_added, measure_taken
 
 WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "cpu": measure_cpu,
+    "slope": measure_slope,
     "fan": measure_fan,
     "latency": measure_latency,
     "throughput": measure_throughput,
+    "workers": measure_workers,
     "quota": measure_quota,
     "storm": measure_storm,
     "retries": measure_retries,
@@ -43,16 +49,20 @@ WORKS: Final[dict[str, Callable[[int], Iterator[Line]]]] = {
     "completion": measure_completion,
     "simulator": measure_simulator,
     "share": measure_share,
+    "size": measure_size,
     "rerun": measure_rerun,
+    "taken": measure_taken,
+    "added": measure_added,
     "recorded": measure_recorded,
     "compared": measure_compared,
     "batches": measure_batches,
+    "reading": measure_reading,
     "outputs": measure_outputs,
     "memory": measure_memory,
     "parquet": measure_parquet,
     "report": measure_report,
 }
-_LONG: Final = ("batches", "compared", "memory", "outputs", "parquet", "report")
+_LONG: Final = ("added", "batches", "compared", "memory", "outputs", "parquet", "report", "taken")
 
 
 def main() -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -36,7 +38,7 @@ from yamlgen.interfaces import UNOBSERVED
 from yamlgen.pipeline.model_settings import PUBLIC_URL
 from yamlgen.store.codec import packed
 from yamlgen.store.location import location_of
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import locked_connection, open_session
 
 _FILL: Final = "import sys, pathlib, kept; kept.fill(pathlib.Path(sys.argv[1]))"
@@ -121,6 +123,26 @@ def fill(pipeline: Path, answer: Callable[[int], str] = lambda _: '{"label": "a"
             answers(),
         )
         connection.execute("COMMIT")
+
+
+def measure_size(_pairs: int) -> Iterator[Line]:
+    """What a row takes on the disk: of answers that are all alike, and of answers with texts and ids of their own."""
+    for rows, simulated, goal in ((20_000, False, "under 0.9 kB"), (3_000, True, "none")):
+        with tempfile.TemporaryDirectory() as name, serving("server.py", "0") as url:
+            size, answers = _stored(pipelines.label(Path(name), rows), None if simulated else url)
+        told = f"{size / rows / 1000:.2f} kB (answers {answers / rows / 1000:.2f})"
+        work = f"{rows:,} {'simulated' if simulated else 'structured'} rows"
+        yield Line(work, "size of the store, for each row", goal, told)
+
+
+def _stored(path: Path, url: str | None) -> tuple[int, int]:
+    """How many bytes the store of a run has, and its table of answers; without a server the run is simulated."""
+    sets = ("--set", "runtime.concurrency=64", "--set", "steps.label.output.mode=tools")
+    run(YAMLGEN, "run", str(path), "--progress", "none", "--quiet", *sets, *(() if url else ("--simulate",)), url=url)
+    database = location_of(path, simulated=url is None).database
+    with closing(sqlite3.connect(database)) as connection:
+        (answers,) = connection.execute("SELECT sum(pgsize) FROM dbstat WHERE name = 'attempt'").fetchone()
+    return database.stat().st_size, answers
 
 
 class Kept:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -73,6 +74,32 @@ def run(*command: str, url: str | None = None, status: int = 0) -> Took:
             sys.exit(f"{' '.join(command)} ended with {child.returncode}:\n{said.read()}")
     seen = figures(url) if url else {}
     return Took(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, printed, child.returncode, seen)
+
+
+def until_request(*command: str) -> Took:
+    """Start a command, and end it when its first request for a message arrives; the CPU is what it took until then."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(120)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        environment = os.environ | {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "any"}
+        started = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as child:
+            try:
+                while not _is_message(server):
+                    pass
+                wall = time.perf_counter() - started
+            finally:
+                child.kill()
+            _, _, usage = os.wait4(child.pid, 0)
+            child.returncode = 0
+    return Took(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, "", 0)
+
+
+def _is_message(server: socket.socket) -> bool:
+    connection, _ = server.accept()
+    with connection:
+        connection.settimeout(10)
+        return connection.recv(65536).startswith(b"POST")
 
 
 @contextmanager

@@ -22,11 +22,11 @@ from yamlgen.canonical_json import short_digest
 from yamlgen.planning.expansion import resolved
 from yamlgen.reports.report import Report
 from yamlgen.row_result import Answer
-from yamlgen.store.codec import text_of
 from yamlgen.store.location import location_of
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import begin_run, locked_connection, open_session
-from yamlgen.store.stored_rows import insert_row, result_of
+from yamlgen.store.stored_rows import insert_row, result_of, row_digests
+from yamlgen.value_objects import InputRow
 
 _PIPELINE: Final = """\
 version: 1
@@ -55,6 +55,9 @@ output:
       - {role: "'user'", content: item.question}
       - {role: "'assistant'", content: item.answer}
 """
+PLAIN: Final = _PIPELINE.partition("  for_each")[0]
+"""The same steps, with the default columns."""
+
 _FILL: Final = "import sys, pathlib, shaped; shaped.fill(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
 _RUN: Final = "import sys, processes; took = processes.run(*sys.argv[1:]); print(took.wall, took.cpu, took.peak)"
 _ITEMS: Final = 3
@@ -115,8 +118,9 @@ def fill(pipeline: Path, rows: int) -> None:
                 for number in range(rows):
                     made = {"draft": f"A draft on row {number}.", "questions": _questions(number)}
                     results = [result_of(step, Answer(value, key=short_digest(step))) for step, value in made.items()]
-                    row = {"run": 1, "number": number, "identity": short_digest(str(number)), "status": "finished"}
-                    insert_row(connection, row, text_of(_row(number)), results)
+                    digests = row_digests(InputRow(number, _row(number), str(number)))
+                    row = {"run": 1, "number": number, "identity": digests.identity, "status": "finished", "kept": None}
+                    insert_row(connection, row, digests, results)
                 connection.execute("COMMIT")
                 await run.end("finished", {**Report().as_json(), "rows": {"input": rows, "finished": rows}})
 

@@ -16,7 +16,7 @@ import pipelines
 from processes import HERE, YAMLGEN, Took, in_turn, middle, ratio, run, serving
 from table import Line
 
-_OURS, _BARE, _PATCHED = range(3)
+_OURS, _BARE, _PATCHED, _FASTER = range(4)
 
 
 def measure_cpu(pairs: int) -> Iterator[Line]:
@@ -39,6 +39,31 @@ def measure_cpu(pairs: int) -> Iterator[Line]:
         f"{ratio(runs, _OURS, _PATCHED, 'cpu'):.2f} ({ours:.2f} ms a row, {patched:.2f})",
     )
     yield _server(work, runs)
+
+
+def measure_slope(pairs: int) -> Iterator[Line]:
+    """What one more row costs, and a long run, against the loop on the SDK's aiohttp transport, which ours uses too."""
+    few, many = 2_000, 20_000
+    with serving("server.py", "0") as url:
+        works = [_work(kind, url, rows, 64) for kind in (_OURS, _FASTER) for rows in (few, many)]
+        runs = in_turn(pairs, *works)
+    slopes = [
+        tuple((each[at + 1].cpu - each[at].cpu) / (many - few) for at in (0, 2)) for each in runs
+    ]  # seconds of CPU a row: of ours, of the loop
+    ours, bare = (1000 * statistics.median(each[which] for each in slopes) for which in (0, 1))
+    yield Line(
+        f"from {few:,} to {many:,} rows, no latency, 64 at once",
+        "CPU of a row against the bare SDK's on aiohttp",
+        "at most 1.15",
+        f"{statistics.median(own / loop for own, loop in slopes):.2f} ({ours:.2f} ms a row, {bare:.2f})",
+    )
+    work = f"{many:,} rows, no latency, 64 at once"
+    yield Line(
+        work,
+        "CPU of the whole command against the bare SDK's on aiohttp",
+        "at most 1.17",
+        f"{ratio(runs, 1, 3, 'cpu'):.2f} ({middle(runs, 1, 'cpu'):.1f} s, {middle(runs, 3, 'cpu'):.1f} s)",
+    )
 
 
 def measure_latency(pairs: int) -> Iterator[Line]:
@@ -114,7 +139,7 @@ def _server(work: str, runs: list[tuple[Took, ...]]) -> Line:
 
 
 def _work(kind: int, url: str, rows: int, concurrency: int) -> Callable[[], Took]:
-    """One of the three programs over rows of its own."""
+    """One of the programs over rows of its own."""
 
     def work() -> Took:
         with tempfile.TemporaryDirectory() as name:
@@ -125,9 +150,9 @@ def _work(kind: int, url: str, rows: int, concurrency: int) -> Callable[[], Took
                 command = (YAMLGEN, "run", str(path), "--fresh", "--progress", "none", "--quiet")
                 command += tuple(part for value in sets for part in ("--set", value))
             else:
-                script = HERE / ("bare.py" if kind == _BARE else "patched.py")
+                script = HERE / ("patched.py" if kind == _PATCHED else "bare.py")
                 command = (sys.executable, str(script), str(folder / "rows.jsonl"), str(folder / "out.jsonl"))
-                command += (str(concurrency),)
+                command += (str(concurrency), *(("aiohttp",) if kind == _FASTER else ()))
             took = run(*command, url=url)
             written = len((folder / "out.jsonl").read_text(encoding="utf-8").splitlines())
             if written != rows:
