@@ -5,7 +5,8 @@ same twenty examples in every run; `--hypothesis-profile thorough` tries a thous
 
 Tests call the command line in three ways: with `call` in this process, which is fast because the SDK is imported once;
 with `fork_server` if they need a process of its own (kills, limits, folders), which is a fork of one that has imported
-it; or with `program` if it must be one from its start (signals, pipes, terminals, imports).
+it (`forked_program` is one for shells); or with `program` if it must be one from its start (signals, pipes, terminals,
+imports).
 """
 
 from __future__ import annotations
@@ -125,6 +126,14 @@ def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Generator[object, N
 
     with ForkServer(tmp_path_factory.mktemp("fork_server")) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def forked_program(tmp_path_factory: pytest.TempPathFactory, fork_server: object) -> Path:
+    """Return a `yamlgen` for shells that has forks do its work."""
+    from forked_program import installed_program  # noqa: PLC0415 - few tests need it
+
+    return installed_program(tmp_path_factory.mktemp("program"), fork_server)
 
 
 @pytest.fixture

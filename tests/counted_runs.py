@@ -106,6 +106,7 @@ class CountedRun:
         error: what ended it early, if it was not cancelled.
         report: its events, folded.
         finished: what it came to, if it came to its end.
+        events: its events.
     """
 
     sent: Counter = field(default_factory=Counter)
@@ -113,6 +114,7 @@ class CountedRun:
     report: Report = field(default_factory=Report)
     rows: set = field(default_factory=set)
     finished: FinishedRun | None = None
+    events: list = field(default_factory=list)
 
     @property
     def code(self):
@@ -171,8 +173,11 @@ class PipelineProject:
         self.path.write_text(self.text or yaml.dump(self.document, Dumper=yaml.CSafeDumper, sort_keys=False))
         (self.folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in self.rows))
 
-    def run(self, *, stop_after=None, cancel=False, params=None, simulate=False, **options):
-        """Run the pipeline as it is now; `stop_after` so many requests it is asked to stop, or is cancelled."""
+    def run(self, *, stop_after=None, stop_at=(), cancel=False, params=None, simulate=False, stdout=None, **options):
+        """Run the pipeline as it is now; `stop_after` so many requests it is asked to stop, or is cancelled.
+
+        It is asked to stop at an event of the kinds `stop_at`, too.
+        """
         self.save()
         done, before = CountedRun(), len(self.server.bodies)
 
@@ -181,6 +186,9 @@ class PipelineProject:
 
             def observe(event):
                 done.report.observe(event)
+                done.events.append(event)
+                if isinstance(event, stop_at):
+                    cancellation.request("enough")
                 if isinstance(event, RequestSent):
                     done.sent[event.step] += 1
                     done.rows.add(event.row)
@@ -188,7 +196,8 @@ class PipelineProject:
                         task.cancel() if cancel else cancellation.request("enough")
 
             chosen = RunOptions(simulate=simulate, **options)
-            running = execute(load(self.path), params=params, options=chosen, emit=observe, cancellation=cancellation)
+            told = {"emit": observe, "cancellation": cancellation, "stdout": stdout}
+            running = execute(load(self.path), params=params, options=chosen, **told)
             task = asyncio.ensure_future(running)
             return await task
 
@@ -198,13 +207,13 @@ class PipelineProject:
             done.error = error
         except asyncio.CancelledError:
             assert cancel
-        assert simulate or done.asked == len(self.server.bodies) - before
+        assert simulate or cancel or done.asked == len(self.server.bodies) - before
         return done
 
-    def plan(self, **options):
+    def plan(self, params=None, **options):
         """What a run of the pipeline as it is now would ask."""
         self.save()
-        return self.wait(estimate(load(self.path), options=RunOptions(**options)))
+        return self.wait(estimate(load(self.path), params=params, options=RunOptions(**options)))
 
     def files(self):
         """The bytes of the output and of the failed rows; the record tells times, which differ."""

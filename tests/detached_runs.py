@@ -13,7 +13,7 @@ from yamlgen.claude.error_mapping import ErrorContext
 from yamlgen.events import BatchPosted, RunStarted
 from yamlgen.reports.report import Report
 from yamlgen.store.location import location_of
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import begin_run, locked_connection, open_runs, open_session
 
 KEY = "our-key"

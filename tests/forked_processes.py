@@ -2,12 +2,18 @@
 
 A fork is as real as any process: its own signals, limits, locks and files. Owns what is done to it before it runs
 (folder, variables, failpoint, limits) and what is known of it afterwards (exit code, output, the events that it told).
+
+The process that has loaded everything forks a zygote for each connection; a zygote forks one process after the other
+and waits for its end. So processes at the same time have zygotes of their own, and nothing is loaded twice.
 """
 
+import gc
 import json
 import os
 import resource
+import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,10 +27,15 @@ DEADLINE = 60
 """Seconds after which a process ends itself."""
 
 GUARD = Path(__file__).parent / "guard"
-_PRELOAD = (
+PRELOAD = (
     "yamlgen.cli.run",
     "yamlgen.cli.foreground",
     "yamlgen.api.run_execution",
+    "yamlgen.api.argument_parsing",
+    "yamlgen.api.stage_runs",
+    "yamlgen.steps.generate.execution",
+    "yamlgen.claude.instructor_handlers",  # with what instructor imports: a second
+    "yamlgen.batches.desk",
     "yamlgen.simulator.server",
     "anthropic.resources.messages",
     "genai_prices.data",
@@ -33,6 +44,8 @@ _PRELOAD = (
     "httpcore2",
     "anyio.streams.tls",
 )
+"""What nearly every process loads."""
+
 _numbers = count(1)
 
 
@@ -54,13 +67,35 @@ class EndedProcess:
         return sum(event[: len(words)] == list(words) for event in self.told)
 
 
+class Zygote:
+    """A connection to a process that forks others, one at a time."""
+
+    def __init__(self, address):
+        self._line = socket.socket(socket.AF_UNIX)
+        self._line.connect(str(address))
+        self._said = self._line.makefile("r", encoding="utf-8")
+
+    def ask(self, job):
+        """Have it do something."""
+        self._line.sendall(f"{json.dumps(job)}\n".encode())
+
+    def number(self):
+        """Wait for the next number that it says."""
+        return int(self._said.readline())
+
+    def close(self):
+        """Have it end."""
+        self._said.close()
+        self._line.close()
+
+
 @dataclass
 class ForkedProcess:
     """A process at work."""
 
     pid: int
     files: Path
-    _zygote: subprocess.Popen
+    _zygote: Zygote
     _free: list
     _ended: EndedProcess | None = None
 
@@ -88,14 +123,15 @@ class ForkedProcess:
         time.sleep(seconds)
 
     def send(self, number):
-        """Send it a signal."""
+        """Send it a signal, if it has not just ended by itself."""
         if self._ended is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def wait(self):
         """Wait for its end."""
         if self._ended is None:
-            code = int(self._zygote.stdout.readline())
+            code = self._zygote.number()
             self._free.append(self._zygote)
             out, err = (Path(f"{self.files}.{name}").read_text("utf-8") for name in ("out", "err"))
             self._ended = EndedProcess(code, out, err, self.told())
@@ -112,6 +148,7 @@ class ForkServer:
     """Starts processes; what they say is kept in files under `folder`."""
 
     folder: Path
+    _parent: subprocess.Popen | None = None
     _all: list = field(default_factory=list)
     _free: list = field(default_factory=list)
 
@@ -120,9 +157,11 @@ class ForkServer:
 
     def __exit__(self, *_):
         for zygote in self._all:
-            zygote.stdin.close()
-            zygote.wait(timeout=DEADLINE)
-            zygote.stdout.close()
+            zygote.close()
+        if self._parent:
+            self._parent.stdin.close()
+            self._parent.wait(timeout=DEADLINE)
+            self._parent.stdout.close()
 
     def start(
         self, folder, *arguments, failpoint="", size=None, umask=0o022, first_look=None, terminal=None, **environment
@@ -139,7 +178,7 @@ class ForkServer:
             terminal: the name of the terminal that is its standard input and standard error.
             environment: further variables.
         """
-        zygote = self._free.pop() if self._free else self._another()
+        zygote = self._free.pop() if self._free else self.zygote()
         files = self.folder / str(next(_numbers))
         job = {
             "folder": str(folder),
@@ -151,40 +190,71 @@ class ForkServer:
             "terminal": terminal,
             "files": str(files),
         }
-        zygote.stdin.write(json.dumps(job) + "\n")
-        zygote.stdin.flush()
-        return ForkedProcess(int(zygote.stdout.readline()), files, zygote, self._free)
+        zygote.ask(job)
+        return ForkedProcess(zygote.number(), files, zygote, self._free)
 
     def call(self, folder, *arguments, **options):
         """Call `yamlgen`, and wait for its end."""
         return self.start(folder, *arguments, **options).wait()
 
-    def _another(self):
+    def zygote(self):
+        """Return a zygote that does nothing yet."""
+        address = self.folder / "address"
+        if self._parent is None:
+            self._parent = self._loaded(address)
+            assert self._parent.stdout.readline(), "it listens"
+        self._all.append(Zygote(address))
+        return self._all[-1]
+
+    def _loaded(self, address):
         left = ("_PROXY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "COLUMNS", "LINES")
         kept = {name: value for name, value in os.environ.items() if not name.upper().endswith(left)}
         path = os.pathsep.join([str(GUARD), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         environment = {**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        zygote = subprocess.Popen([sys.executable, __file__], env=environment, **pipes)
-        self._all.append(zygote)
-        return zygote
+        return subprocess.Popen([sys.executable, __file__, address], env=environment, **pipes)
 
 
-def _serve():
-    for name in _PRELOAD:
+def _serve(address):
+    gc.disable()
+    for name in PRELOAD:
         import_module(name)
-    for line in sys.stdin:
-        job = json.loads(line)
+    gc.freeze()  # no process looks for garbage among what all have loaded
+    gc.enable()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the zygotes
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        sys.stdout.write("listening\n")
+        sys.stdout.flush()
+        while listener in select.select([listener, sys.stdin], [], [])[0]:
+            line, _ = listener.accept()
+            if os.fork() == 0:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                listener.close()
+                _fork_one_by_one(line)
+            line.close()
+    os._exit(0)  # to take all these modules apart takes a second
+
+
+def _fork_one_by_one(line):
+    """Be a zygote: never returns."""
+    for text in line.makefile("r", encoding="utf-8"):
+        job = json.loads(text)
+        if "program" in job:
+            import_module("forked_program").serve(job["program"], line)
         for name in ("out", "err", "told"):
             Path(f"{job['files']}.{name}").touch()
         streams = _opened(job)
         pid = os.fork()
         if pid == 0:
+            os.close(line.detach())
             _live(job, streams)
         for descriptor in streams:
             os.close(descriptor)
-        _say(pid)
-        _say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        _say(line, pid)
+        _say(line, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    os._exit(0)
 
 
 def _opened(job):
@@ -194,9 +264,8 @@ def _opened(job):
     return os.open(job["terminal"] or os.devnull, reads), os.open(f"{job['files']}.out", writes), os.open(said, writes)
 
 
-def _say(number):
-    sys.stdout.write(f"{number}\n")
-    sys.stdout.flush()
+def _say(line, number):
+    line.sendall(f"{number}\n".encode())
 
 
 def _live(job, streams):
@@ -248,4 +317,4 @@ def _tell(descriptor):
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1])

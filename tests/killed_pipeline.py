@@ -34,7 +34,10 @@ POINTS = {
     "before-rename": 3,
     "after-rename": 3,
 }
-"""Each failpoint, with a number of times that every run comes to it."""
+"""Each failpoint, with a number of times that runs come to it."""
+
+COMMITS = POINTS["after-receive"] // IN_FLIGHT
+"""So many every run makes: all answers in flight may come to be in one commit. Most runs make many more."""
 
 AT_THE_START = "the start"
 
@@ -130,6 +133,11 @@ class Kill:
     name: str
     number: int
     moment: float = 0.0
+
+    @property
+    def certain(self):
+        """Whether every run comes to it."""
+        return self.name in POINTS and (self.number <= COMMITS or not self.name.endswith("-commit"))
 
     @classmethod
     def drawn(cls, name, random, requests):

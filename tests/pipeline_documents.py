@@ -120,7 +120,7 @@ def _object(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 def _kind_of(schema: dict[str, Any]) -> str:
     """The kind of step whose keys a part of the language's schema has."""
-    return next(name for name, each in KINDS.items() if SCHEMA["$defs"][each.fields.__name__] is schema)
+    return next(name for name, each in KINDS.items() if SCHEMA["$defs"][each.__name__] is schema)
 
 
 _TYPED = {

@@ -72,7 +72,8 @@ class Reply:
     Attributes:
         body: a JSON value, or bytes to send as they are.
         wait: seconds before the answer begins.
-        drip: seconds between the bytes of the body.
+        drip: seconds between the parts of the body.
+        part: the bytes of such a part.
         cut: hang up after half of the body; with no body, before any answer.
         stays: hang up so many seconds after the body, without the end that HTTP asks for.
     """
@@ -82,6 +83,7 @@ class Reply:
     headers: dict = field(default_factory=dict)
     wait: float = 0.0
     drip: float = 0.0
+    part: int = 1
     cut: bool = False
     stays: float | None = None
     kind: str = "application/json"
@@ -183,8 +185,8 @@ class ScriptedServer:
             request.transport.close()
             return response
         if reply.drip:
-            for byte in content:
-                await response.write(bytes([byte]))
+            for start in range(0, len(content), reply.part):
+                await response.write(content[start : start + reply.part])
                 await asyncio.sleep(reply.drip)
         else:
             await response.write(content)

@@ -82,8 +82,8 @@ def test_every_key_is_named():
         assert all(re.search(rf"^- {key}: [a-z].+$", PAGE, re.MULTILINE) for key in model.model_fields)
     shared = {*StepConfig.model_fields, *Settings.model_fields}
     for kind, each in KINDS.items():
-        section = PAGE.partition(f"### {kind}: {each.fields.does}\n")[2].partition("\n#")[0]
-        own = {field.alias or name for name, field in each.fields.model_fields.items()} - shared
+        section = PAGE.partition(f"### {kind}: {each.does}\n")[2].partition("\n#")[0]
+        own = {field.alias or name for name, field in each.model_fields.items()} - shared
         assert set(re.search(r"Keys: ([\w, ]+)", section)[1].split(", ")) == own
     assert keys_after("or `sql`.\nKeys: ") == list(Input.model_fields)
     assert keys_after("Keys of `output`: ") == list(Output.model_fields)

@@ -13,7 +13,7 @@ from yamlgen.cancellation import Cancellation
 from yamlgen.errors import RunStopped
 from yamlgen.steps.batch_config import Batch
 from yamlgen.store.location import StoreLocation
-from yamlgen.store.run_recorder import ReusePolicy
+from yamlgen.store.reuse_policy import ReusePolicy
 from yamlgen.store.run_session import begin_run, locked_connection, open_session
 
 ORIGIN = BatchOrigin("http://127.0.0.1", "ANTHROPIC_API_KEY", "2026-10-21")

@@ -15,6 +15,7 @@ from yamlgen.events import (
     RowFailed,
     RowFinished,
     RowResumed,
+    RowsTakenOver,
     StepFailed,
     StepFinished,
 )
@@ -22,11 +23,17 @@ from yamlgen.events import (
 KILLS = st.lists(st.tuples(st.integers(1, 150), st.sampled_from([0.0, 3600.0])), max_size=3)
 
 
+def ended_rows(done):
+    """The rows that ended in a run, or that it took over from one in which they had ended, as often as it told so."""
+    taken = [row for event in done.of(RowsTakenOver) for row in event.rows]
+    return sorted([*taken, *(event.row for event in done.of(RowFinished, RowFailed))])
+
+
 def check_events(done):
     """Check that what a run told of a row and a step was told once."""
     ended = Counter((event.row, event.step) for event in done.of(StepFinished, StepFailed))
     assert set(ended.values()) <= {1}
-    assert set(Counter(event.row for event in done.of(RowFinished, RowFailed)).values()) <= {1}
+    assert set(Counter(ended_rows(done)).values()) <= {1}
     moves = sorted(done.of(RowDeferred, RowResumed), key=lambda event: event.row)
     for _, told in groupby(moves, key=lambda event: event.row):
         kinds = [type(event) for event in told]
@@ -36,7 +43,7 @@ def check_events(done):
 def check_end(project, done, rows):
     """Check that each row ended once, and that each answer that was billed in a batch is in the store once."""
     assert done.error is None
-    assert sorted(event.row for event in done.of(RowFinished, RowFailed)) == [*range(rows)]
+    assert ended_rows(done) == [*range(rows)]
     assert len(done.of(RowDeferred)) == len(done.of(RowResumed))
     (counts,) = project.look("SELECT count(*), count(DISTINCT key) FROM attempt WHERE batch IS NOT NULL")
     ours = {name: times for name, times in project.api.billed.items() if times}

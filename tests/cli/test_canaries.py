@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
+from framed_texts import framed_texts
 from key_spellings import spellings
 from scripted_api import Reply, ScriptedServer, error, events, message, refusal, said, spoken
 
@@ -286,7 +287,7 @@ def serving(server):
 
 
 def written(folder):
-    """All that lies in a folder: each file, and each value of each database, unpacked."""
+    """All that lies in a folder: each file, and each value of each database, unpacked and whole."""
     for path in folder.rglob("*"):
         if path.is_file():
             yield path.name, path.read_bytes()
@@ -294,6 +295,7 @@ def written(folder):
             with closing(sqlite3.connect(path)) as connection:
                 tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
                 rows = [row for name in tables for row in connection.execute(f"SELECT * FROM {name}")]  # noqa: S608
+                yield from (("the store", text) for _, _, text in framed_texts(connection))
             for value in (value for row in rows for value in row):
                 data = value if isinstance(value, bytes) else str(value).encode()
                 with suppress(zlib.error):

@@ -113,7 +113,7 @@ def test_ctrl_c_once_drains(start, call):
     kept = finished()
     assert 5 <= kept < 60
     assert said.splitlines() == [
-        "stopping: waiting for the requests in flight; press Ctrl-C again to cancel them",
+        "stopping: waiting for the requests and functions in flight; press Ctrl-C again to cancel them",
         "error[YG611]: stopped: Ctrl-C",
         f"  = {kept} {GO_ON}",
         "For an explanation: yamlgen explain YG611",

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from file_sources import file_source
+from yamlgen.data import duplicate_detector
 from yamlgen.data.input_buffer import buffered
 from yamlgen.data.input_head import read_head
 from yamlgen.data.source import Source
@@ -185,6 +186,15 @@ def test_duplicate_id_names_both_places(source, name, content, place, first):
     error = refusal(source(name, content, id="k"))
     assert error.code == Code.DUPLICATE_ID
     assert error.message == f'{place} `k` "x" is already used at {first}'
+
+
+@pytest.mark.parametrize("after", ['{"k": 9}', "no JSON"])
+def test_the_first_duplicate_id_of_many_rows(source, monkeypatch, after):
+    """Where more ids than memory should hold stand before a duplicate, it is told before what follows it."""
+    monkeypatch.setattr(duplicate_detector, "_MOST", 2)
+    rows = "".join(f'{{"k": {key}}}\n' for key in (1, 2, 3, 4, 5, 4, 1))
+    error = refusal(source("a.jsonl", f"{rows}{after}\n", id="k"))
+    assert error.message == "a.jsonl:6: `k` 4 is already used at a.jsonl:4"
 
 
 def test_ids_compare_as_json_values(source):

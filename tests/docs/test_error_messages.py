@@ -56,6 +56,11 @@ FUNCTIONS = """
         time.sleep(3)
 
 
+    def leave():
+        import os
+        os._exit(3)
+
+
     def letters(text):
         return {"letters": set(text)}
 
@@ -66,11 +71,11 @@ FUNCTIONS = """
 
 
 @pytest.fixture
-def scene(tmp_path, monkeypatch, call):
+def scene(tmp_path, monkeypatch, call, forked_program):
     """What each message is brought about with, in a folder with a pipeline `titles.yaml` over three rows."""
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
-    scene = Scene(tmp_path, monkeypatch, call)
+    scene = Scene(tmp_path, monkeypatch, call, forked_program)
     scene.file("titles.yaml", TITLES)
     scene.file("textstats.py", textwrap.dedent(FUNCTIONS))
     scene.rows(("K-1", "Kettle"), ("K-2", "Toaster"), ("K-3", "Lamp"))
@@ -80,8 +85,8 @@ def scene(tmp_path, monkeypatch, call):
 class Scene:
     """A folder, the command line, and a server."""
 
-    def __init__(self, folder, monkeypatch, call):
-        self.folder, self.monkeypatch, self.call = folder, monkeypatch, call
+    def __init__(self, folder, monkeypatch, call, program):
+        self.folder, self.monkeypatch, self.call, self.program = folder, monkeypatch, call, program
 
     def file(self, name, text):
         """Write a file, as text or bytes."""
@@ -110,7 +115,8 @@ class Scene:
 
     def process(self, *arguments, first="", then=""):
         """What a command of a process of its own prints."""
-        command = f"{first}{sys.executable} -m yamlgen {' '.join(arguments)}{then}"
+        program = f"{sys.executable} -m yamlgen" if first else self.program  # a limit of the shell is none of a fork's
+        command = f"{first}{program} {' '.join(arguments)}{then}"
         return subprocess.run(  # noqa: S602 - a command line of ours
             command, shell=True, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
         ).stderr
@@ -163,6 +169,9 @@ SCENES |= {
     "YG514": lambda scene: scene.step("words: {kind: python, call: 'textstats:wait', timeout: 1}") or scene.ran(),
     "YG515": lambda scene: (
         scene.step("words: {kind: python, call: 'textstats:letters', args: {text: row.product}}") or scene.ran()
+    ),
+    "YG516": lambda scene: (
+        scene.step("words: {kind: python, call: 'textstats:leave'}") or scene.ran("--set", "runtime.python_workers=1")
     ),
     "YG601": lambda scene: scene.printed("run", "titles.yaml"),
     "YG602": lambda scene: scene.answered((401, error("authentication_error", "invalid x-api-key"))),

@@ -3,8 +3,6 @@
 import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,12 +20,12 @@ def shape(line):
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
+def session(tmp_path_factory, forked_program):
     """What each block of the tutorial printed, in one shell, with the simulated API in place of the real one."""
     script = "".join(f"{commands}\necho '@@@@'\n" for commands, _ in BLOCKS)
     script = script.replace("export ANTHROPIC_API_KEY=...", "export ANTHROPIC_API_KEY=any")
     with serving(CountingSimulator()) as simulator:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        path = f"{forked_program.parent}{os.pathsep}{os.environ['PATH']}"
         told = subprocess.run(
             ["bash", "-ec", script],
             cwd=tmp_path_factory.mktemp("tutorial"),

@@ -17,7 +17,7 @@ from jinja2.compiler import operators
 from markupsafe import Markup
 
 from yamlgen.expressions.jinja_environment import MAPPING_METHODS, filters, sandbox
-from yamlgen.expressions.render_limits import MOST_WORK, budget
+from yamlgen.expressions.render_limits import MOST_WORK, RenderBudget
 
 IS_THOROUGH = settings().max_examples > 100
 SIZES = (10_000, 100_000) if IS_THOROUGH else (1_000, 60_000)
@@ -230,7 +230,7 @@ def measured(template, n, name, value):
     scope = scope_of(n)[1]
     given = {**scope, "v": value, "same": scope["same"].get(name, value)}
     gc.disable()
-    with budget() as left:
+    with RenderBudget() as left:
         before, error = time.process_time(), None
         try:
             for _ in template.generate(given):

@@ -109,7 +109,7 @@ def test_every_key_of_the_language_is_in_a_table():
         config_fields,
         step_config,
         pipeline_model,
-        *(sys.modules[each.fields.__module__] for each in KINDS.values()),
+        *(sys.modules[each.__module__] for each in KINDS.values()),
     ]
     classes = [each for room in rooms for each in vars(room).values() if isinstance(each, type)]
     inline = {

@@ -19,7 +19,7 @@ from yamlgen.diagnostics import Diagnostic
 from yamlgen.errors import Code
 from yamlgen.parsing.source_map import SourceText
 from yamlgen.parsing.yaml_parser import compose
-from yamlgen.pipeline import validation
+from yamlgen.pipeline import document_repair
 from yamlgen.pipeline.parsed_file import read
 from yamlgen.pipeline.schema_messages import deviations
 from yamlgen.testing.suite_files import is_test_file
@@ -122,7 +122,7 @@ def test_many_mistyped_keys_cost_no_more_looks_than_one(tmp_path, monkeypatch):
         looks["all"] += 1
         return deviations(data)
 
-    monkeypatch.setattr(validation, "deviations", counted)
+    monkeypatch.setattr(document_repair, "deviations", counted)
     monkeypatch.chdir(tmp_path)
     for count in (1, 60):
         steps = "".join(f"  s{n}: {{model: m, promt: Hello}}\n" for n in range(count))

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import shutil
 import signal
-import subprocess
 
 import pytest
 
@@ -42,13 +40,13 @@ def recorded(folder):
     return sorted(each["step"] for each in lines if "step" in each)
 
 
-def test_an_interrupted_recording_pays_only_for_the_rest(folder, monkeypatch, program):
+def test_an_interrupted_recording_pays_only_for_the_rest(folder, monkeypatch, fork_server):
     """After a real SIGINT: finished rows are in the file, the other answers in the store, and the message says so."""
     process = None
 
     def reply(_):
         if len(server.bodies) == 5:
-            process.send_signal(signal.SIGINT)
+            process.send(signal.SIGINT)
         return said(f"Answer {len(server.bodies)}")
 
     server = ScriptedServer(reply)
@@ -57,10 +55,11 @@ def test_an_interrupted_recording_pays_only_for_the_rest(folder, monkeypatch, pr
         nonlocal process
         async with server:
             monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-            command, pipe = [program, "test", "--record"], subprocess.PIPE
-            process = await asyncio.create_subprocess_exec(*command, stderr=pipe, env=dict(os.environ))
-            _, told = await asyncio.wait_for(process.communicate(), 60)
-            stopped = process.returncode, told.decode(), len(server.bodies), recorded(folder)
+            process = fork_server.start(
+                folder, "test", "--record", ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=server.url
+            )
+            ended = await asyncio.to_thread(process.wait)
+            stopped = ended.code, ended.err, len(server.bodies), recorded(folder)
             report = await yamlgen.atest("p.test.yaml", record=True)
             return stopped, report
 

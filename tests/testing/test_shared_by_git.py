@@ -44,8 +44,15 @@ def commit(folder):
     git(folder, "commit", "-qm", "x")
 
 
-def replayed(folder, *prefix, **environment):
-    """The verdicts of `yamlgen test` as a process in a folder, and its exit code."""
+def replayed(folder, fork_server):
+    """The verdicts of `yamlgen test` in a process without a key, and its exit code."""
+    done = fork_server.call(folder, "test", "--output-format", "json")
+    assert done.out, done.err
+    return json.loads(done.out), done.code
+
+
+def replayed_alone(folder, *prefix, **environment):
+    """The verdicts of `yamlgen test` as a process that is started in a folder, and its exit code."""
     command = [*prefix, sys.executable, "-m", "yamlgen", "test", "--output-format", "json"]
     given = {name: value for name, value in os.environ.items() if name != "ANTHROPIC_API_KEY"}
     given["PYTHONPATH"] = os.pathsep.join(sys.path)
@@ -91,10 +98,10 @@ def merged(folder, monkeypatch, pipeline):
     assert test.read_text("utf-8") == head + case("mine") + MIDDLE + case("yours")
 
 
-def test_recordings_of_two_branches_are_merged_by_union(tmp_path, monkeypatch):
+def test_recordings_of_two_branches_are_merged_by_union(tmp_path, monkeypatch, fork_server):
     """There is no conflict; of two answers to one request, one counts, with a warning that `--prune` ends."""
     merged(tmp_path, monkeypatch, PIPELINE)
-    report, code = replayed(tmp_path)
+    report, code = replayed(tmp_path, fork_server)
     (warning,) = report["warnings"]
     assert "`outline` is recorded with two answers" in warning["message"]
     assert (code, report["passed"]) == (0, 2)
@@ -102,10 +109,10 @@ def test_recordings_of_two_branches_are_merged_by_union(tmp_path, monkeypatch):
     assert yamlgen.test().warnings == ()
 
 
-def test_a_row_that_needs_the_answer_of_the_other_branch_is_recorded_again(tmp_path, monkeypatch):
+def test_a_row_that_needs_the_answer_of_the_other_branch_is_recorded_again(tmp_path, monkeypatch, fork_server):
     """Its next request contains the older answer: it alone is missing, and is told with its change."""
     merged(tmp_path, monkeypatch, CHAIN)
-    report, _ = replayed(tmp_path)
+    report, _ = replayed(tmp_path, fork_server)
     assert (report["passed"], report["not_recorded"]) == (1, 1)
     again, sent = recorded(monkeypatch, "new")
     assert (again.passed, sent) == (True, 1)
@@ -130,7 +137,7 @@ def test_a_clone_with_other_line_ends_passes(clone):
     for name in ("triage.answers.jsonl", "prompts/triage.md", "golden/two.jsonl"):
         assert b"\r\n" in (clone / name).read_bytes()
     way = ["unshare", "-rn"] if can_unshare() else []
-    report, code = replayed(clone, *way, ANTHROPIC_BASE_URL="https://gateway.example/v9")
+    report, code = replayed_alone(clone, *way, ANTHROPIC_BASE_URL="https://gateway.example/v9")
     assert (code, report["passed"], report["simulated_recordings"]) == (0, 3, {"triage.test.yaml": 11})
     assert not (clone / ".yamlgen").exists()
 
