@@ -1,8 +1,8 @@
 """The frames that a run and its worker processes exchange: a head in JSON, and a body of bytes.
 
 Heads are numbered, and an answer has the number of its question, so that nothing else is taken for it. The body of a
-call is its arguments, and that of an answer is the value, both in JSON. What is wrong with a body is then told apart
-from a broken connection.
+call is its arguments, and that of an answer is the value, both in JSON. A body has its own length, so one that is not
+valid JSON is not mistaken for a broken connection.
 """
 
 from __future__ import annotations
